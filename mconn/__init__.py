@@ -1,0 +1,57 @@
+"""mconn: are trained JAX networks connected in weight space, and after which symmetry?
+
+The areas, from the bottom floor to the top (a module imports only from floors below its own):
+
+    trees, types, errors       the vector space of parameter pytrees
+    data, models, training     real data sets, small Flax models, seeds trained together
+    symmetry                   the symmetry group of a network, discovered from its jaxpr
+    align, paths               one network moved onto another; curves between networks
+    landscape                  losses along a path, barriers with their intervals
+    experiment                 stages, the store, the runner, figures, the report
+
+Each area is imported on first use, so that ``import mconn`` costs nothing.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mconn import (
+        align as align,
+        data as data,
+        errors as errors,
+        experiment as experiment,
+        landscape as landscape,
+        models as models,
+        paths as paths,
+        symmetry as symmetry,
+        training as training,
+        trees as trees,
+        types as types,
+    )
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "align",
+    "data",
+    "errors",
+    "experiment",
+    "landscape",
+    "models",
+    "paths",
+    "symmetry",
+    "training",
+    "trees",
+    "types",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return importlib.import_module(f"mconn.{name}")
+    raise AttributeError(f"module 'mconn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
