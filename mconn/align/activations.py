@@ -1,0 +1,141 @@
+"""Activation matching: maximise the correlation of units over data."""
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from mconn import symmetry as groups
+from mconn.align.assignment import assign
+from mconn.errors import DataError
+from mconn.symmetry import Element, Symmetry
+from mconn.types import ApplyFn, Params
+
+
+@dataclass(frozen=True)
+class ActivationCost:
+    """Similarity of two units is the Pearson correlation of their activations.
+
+    The activations are found through the symmetry's own labels: those values inside the network
+    that a generator moves, read where the next layer contracts them. A generator with several
+    such values (a residual stream) sums their correlations. Units that never vary correlate
+    with none. Li et al., *Convergent Learning*, 2015; Jordan et al., *REPAIR*, ICLR 2023.
+
+    Attributes:
+        apply: the network, (params, inputs) -> outputs.
+        inputs: examples, shape (n, ...).
+        batch_size: examples in one pass; correlations are accumulated over batches.
+    """
+
+    apply: ApplyFn
+    inputs: Float[Array | np.ndarray, "n ..."]
+    batch_size: int = 1000
+
+    def prepare(self, symmetry: Symmetry, a: Params, b: Params) -> "ActivationProblem":
+        """Pose the problem; see :class:`mconn.align.Cost`.
+
+        Raises:
+            DataError: with fewer than two examples.
+        """
+        count = len(self.inputs)
+        if count < 2:
+            raise DataError(f"correlations need at least two examples, got {count}")
+        number = math.ceil(count / self.batch_size)
+        size = count // number
+        batches = np.asarray(self.inputs)[: number * size].reshape(
+            number, size, *self.inputs.shape[1:]
+        )
+        return ActivationProblem(_correlations(symmetry, self.apply, a, b, batches))
+
+
+@dataclass(frozen=True)
+class ActivationProblem:
+    """See :class:`mconn.align.Problem`; the generators do not depend on each other."""
+
+    correlations: dict[str, Float[Array, "n n"]]
+    coupled: bool = False
+
+    def similarity(
+        self, name: str, element: Element, unknown: frozenset[str] = frozenset()
+    ) -> Float[Array, "n n"]:
+        """The correlations of one generator, whatever the others do."""
+        return self.correlations[name]
+
+    def objective(self, element: Element) -> float:
+        """Sum of the correlations of matched units."""
+        return sum(
+            float(correlation[np.arange(len(correlation)), element[name]].sum())
+            for name, correlation in self.correlations.items()
+        )
+
+    def bound(self) -> float:
+        """The optimum itself: one assignment per generator finds it."""
+        return self.objective({name: assign(c) for name, c in self.correlations.items()})
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class _Moments:
+    """Means and centred second moments of two sets of units over the samples seen so far."""
+
+    count: Float[Array, ""]
+    mean_a: Float[Array, "n"]
+    mean_b: Float[Array, "n"]
+    square_a: Float[Array, "n"]
+    square_b: Float[Array, "n"]
+    cross: Float[Array, "n n"]
+
+    @classmethod
+    def of(cls, a: Float[Array, "samples n"], b: Float[Array, "samples n"]) -> "_Moments":
+        a, b = a.astype(jnp.float32), b.astype(jnp.float32)
+        mean_a, mean_b = a.mean(axis=0), b.mean(axis=0)
+        a, b = a - mean_a, b - mean_b
+        cross = jnp.matmul(a.T, b, precision="highest")
+        count = jnp.asarray(len(a), jnp.float32)
+        return cls(count, mean_a, mean_b, (a**2).sum(axis=0), (b**2).sum(axis=0), cross)
+
+    def merge(self, other: "_Moments") -> "_Moments":
+        """Moments of the union (Chan, Golub and LeVeque 1979), stable in single precision."""
+        count = self.count + other.count
+        share, weight = other.count / count, self.count * other.count / count
+        step_a, step_b = other.mean_a - self.mean_a, other.mean_b - self.mean_b
+        return _Moments(
+            count,
+            self.mean_a + share * step_a,
+            self.mean_b + share * step_b,
+            self.square_a + other.square_a + weight * step_a**2,
+            self.square_b + other.square_b + weight * step_b**2,
+            self.cross + other.cross + weight * jnp.outer(step_a, step_b),
+        )
+
+    def correlation(self) -> Float[Array, "n n"]:
+        scale = jnp.sqrt(jnp.outer(self.square_a, self.square_b))
+        return jnp.where(scale > 0, self.cross / jnp.where(scale > 0, scale, 1), 0)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _correlations(
+    symmetry: Symmetry,
+    apply: ApplyFn,
+    a: Params,
+    b: Params,
+    batches: Float[Array, "batches size ..."],
+) -> dict[str, Float[Array, "n n"]]:
+    def moments(inputs: Any) -> dict[str, tuple[_Moments, ...]]:
+        units_a = groups.activations(symmetry, apply, a, inputs)
+        units_b = groups.activations(symmetry, apply, b, inputs)
+        return {
+            name: tuple(map(_Moments.of, values, units_b[name])) for name, values in units_a.items()
+        }
+
+    def add(seen: Any, inputs: Any) -> tuple[Any, None]:
+        is_moments = lambda node: isinstance(node, _Moments)  # noqa: E731
+        return jax.tree.map(_Moments.merge, seen, moments(inputs), is_leaf=is_moments), None
+
+    seen, _ = jax.lax.scan(add, moments(batches[0]), batches[1:])
+    return {name: sum(part.correlation() for part in parts) for name, parts in seen.items()}

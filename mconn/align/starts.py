@@ -1,0 +1,65 @@
+"""Where the ascent starts. From the identity it falls into poor local optima."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import jax
+import numpy as np
+
+from mconn import symmetry as groups
+from mconn.align.assignment import Solver, assign
+from mconn.align.cost import Problem
+from mconn.errors import ConfigError
+from mconn.symmetry import Element, Symmetry
+from mconn.types import Key
+
+Start = Literal["profile", "identity", "random"]
+
+
+def identity(symmetry: Symmetry, problem: Problem, solver: Solver, key: Key) -> Element:
+    """The networks as they are."""
+    return groups.identity(symmetry)
+
+
+def random(symmetry: Symmetry, problem: Problem, solver: Solver, key: Key) -> Element:
+    """A random element of the group."""
+    return groups.random_element(symmetry, key)
+
+
+def sorted_profile(symmetry: Symmetry, problem: Problem, solver: Solver, key: Key) -> Element:
+    """Fix the generators one after the other, from the inputs on.
+
+    Axes of generators that are not fixed yet are sorted before units are compared. Sorting is
+    optimal transport in one dimension, so a unit is judged by the distribution of its weights
+    where their order means nothing yet. It recovers permuted residual networks that the
+    identity start loses.
+    """
+    names = [generator.name for generator in symmetry.generators]
+    element: Element = {}
+    for i, name in enumerate(names):
+        similarity = problem.similarity(name, element, unknown=frozenset(names[i:]))
+        element[name] = jax.numpy.asarray(assign(similarity, solver))
+    return element
+
+
+STARTS: dict[str, Callable[[Symmetry, Problem, Solver, Key], Element]] = {
+    "profile": sorted_profile,
+    "identity": identity,
+    "random": random,
+}
+
+
+def start_named(name: str) -> Callable[[Symmetry, Problem, Solver, Key], Element]:
+    """The start of this name.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    if name not in STARTS:
+        raise ConfigError(f"no start '{name}': choose one of {', '.join(STARTS)}")
+    return STARTS[name]
+
+
+def as_arrays(element: Element) -> dict[str, np.ndarray]:
+    """The element on the host."""
+    return {name: np.asarray(value) for name, value in element.items()}

@@ -1,0 +1,23 @@
+"""Losses along paths: values per example, and barriers with their intervals.
+
+evaluate -- every metric of every example at every point, in one compiled program
+barrier -- a barrier of any kind of the literature, with a paired error and an interval
+"""
+
+from mconn.landscape.barrier import (
+    KINDS as KINDS,
+)
+from mconn.landscape.barrier import (
+    Estimate as Estimate,
+)
+from mconn.landscape.barrier import (
+    barrier as barrier,
+)
+from mconn.landscape.barrier import (
+    below_chord as below_chord,
+)
+from mconn.landscape.evaluate import evaluate as evaluate
+from mconn.landscape.metrics import Classification as Classification
+from mconn.landscape.profile import Profile as Profile
+
+__all__ = ["KINDS", "Classification", "Estimate", "Profile", "barrier", "below_chord", "evaluate"]

@@ -1,0 +1,175 @@
+"""One evaluation kernel: every metric of every example at every point of a path."""
+
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from mconn.errors import DataError, StructureError
+from mconn.landscape.profile import Profile
+from mconn.paths import Path
+from mconn.progress import SILENT, Progress
+from mconn.types import Batch, EvalFn, Params
+
+Refresh = Callable[[Params, Any], Params]
+"""(params, batches) -> params with normaliser statistics recomputed on those batches."""
+
+
+def evaluate(
+    eval_fn: EvalFn,
+    path: Path,
+    ts: Any,
+    data: Batch,
+    *,
+    batch_size: int = 1000,
+    points_per_call: int = 16,
+    refresh: Refresh | None = None,
+    refresh_data: Batch | None = None,
+    devices: Sequence[jax.Device] | None = None,
+    progress: Progress = SILENT,
+    description: str = "evaluate",
+) -> Profile:
+    """Evaluate ``eval_fn`` at every point of ``ts`` on every example of ``data``.
+
+    One compiled program maps over points one at a time and scans over batches, so that device
+    memory holds one network and one batch of activations whatever the number of points; results
+    leave the device every ``points_per_call`` points. Points are spread over ``devices``.
+
+    Args:
+        eval_fn: (params, batch) -> {metric: (n,)}; hashable, so that calls share the program.
+        path: the path; its control points are arguments of the program.
+        ts: parameters of the points, shape (points,) or (points, k) on a simplex.
+        data: pytree of arrays with one leading axis of examples.
+        batch_size: largest number of examples in one batch.
+        points_per_call: points between two transfers to the host: the memory of the results.
+        refresh: recomputes normaliser statistics at every point; None keeps the mixed ones.
+        refresh_data: the examples that ``refresh`` sees: training data, whatever the split.
+        devices: devices to spread the points over; all local ones by default.
+        progress: where the number of finished points is shown.
+        description: what the progress is called.
+
+    Returns:
+        The values of every metric, per point and example, on the host.
+
+    Raises:
+        DataError: if there is no example, or the leading axes differ.
+        StructureError: if a point lies outside the path's domain.
+    """
+    ts = np.asarray(ts, np.float32)
+    _check_domain(ts)
+    count = _example_count(data)
+    devices = list(jax.local_devices() if devices is None else devices)
+    mesh = Mesh(np.array(devices), ("point",))
+    everywhere = NamedSharding(mesh, PartitionSpec())
+
+    per_call = min(points_per_call, len(ts))
+    per_call = math.ceil(per_call / len(devices)) * len(devices)
+    path, batches, refresh_batches = jax.device_put(
+        (
+            path,
+            _batches(data, count, batch_size),
+            None
+            if refresh is None
+            else _whole_batches(data if refresh_data is None else refresh_data, batch_size),
+        ),
+        everywhere,
+    )
+    pieces = []
+    with progress.task(description, total=len(ts), unit="point") as task:
+        for start in range(0, len(ts), per_call):
+            chunk = ts[start : start + per_call]
+            # The last call repeats its last point, so that one program serves every call.
+            padded = np.concatenate([chunk, np.repeat(chunk[-1:], per_call - len(chunk), axis=0)])
+            values = _evaluate_points(
+                eval_fn, refresh, mesh, path, padded, batches, refresh_batches
+            )
+            pieces.append(
+                {
+                    metric: np.asarray(v)[: len(chunk)].reshape(len(chunk), -1)[:, :count]
+                    for metric, v in values.items()
+                }
+            )
+            task.update(start + len(chunk))
+    return Profile(
+        t=ts,
+        mixture=np.asarray(jax.vmap(path.mixture)(jnp.asarray(ts))),
+        arc_length=np.asarray(path.arc_length(ts)),
+        values={metric: np.concatenate([p[metric] for p in pieces]) for metric in pieces[0]},
+        normaliser="keep" if refresh is None else "recompute",
+    )
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _evaluate_points(
+    eval_fn: EvalFn,
+    refresh: Refresh | None,
+    mesh: Mesh,
+    path: Path,
+    ts: jax.Array,
+    batches: Any,
+    refresh_batches: Any,
+) -> dict[str, jax.Array]:
+    def on_one_device(path: Path, ts: Any, batches: Any, refresh_batches: Any) -> Any:
+        def at_point(t: Any) -> Any:
+            params = path(t)
+            if refresh is not None:
+                params = refresh(params, refresh_batches)
+            return jax.lax.map(lambda batch: eval_fn(params, batch), batches)
+
+        return jax.lax.map(at_point, ts)
+
+    everywhere, by_point = PartitionSpec(), PartitionSpec("point")
+    return jax.shard_map(
+        on_one_device,
+        mesh=mesh,
+        in_specs=(everywhere, by_point, everywhere, everywhere),
+        out_specs=by_point,
+        check_vma=False,
+    )(path, ts, batches, refresh_batches)
+
+
+def _check_domain(ts: np.ndarray) -> None:
+    if ts.ndim not in (1, 2) or len(ts) == 0 or not ((ts >= 0) & (ts <= 1)).all():
+        raise StructureError(f"points must be a non-empty array within [0, 1], got {ts}")
+    if ts.ndim == 2 and not np.allclose(ts.sum(axis=1), 1, atol=1e-5):
+        raise StructureError("the weights of a point on a simplex must sum to one")
+
+
+def _example_count(data: Batch) -> int:
+    counts = {len(leaf) for leaf in jax.tree.leaves(data)}
+    if len(counts) != 1 or counts == {0}:
+        raise DataError(
+            f"the data's arrays must share one non-zero number of examples, got {sorted(counts)}"
+        )
+    return counts.pop()
+
+
+def _batches(data: Batch, count: int, batch_size: int) -> Batch:
+    """Fold the examples into equal batches; the last one is filled up with the last example."""
+    number = math.ceil(count / batch_size)
+    size = math.ceil(count / number)
+
+    def fold(leaf: Any) -> np.ndarray:
+        leaf = np.asarray(leaf)
+        filling = np.repeat(leaf[-1:], number * size - count, axis=0)
+        return np.concatenate([leaf, filling]).reshape(number, size, *leaf.shape[1:])
+
+    return jax.tree.map(fold, data)
+
+
+def _whole_batches(data: Batch, batch_size: int) -> Batch:
+    """Fold the examples into full batches, without the few that are left over."""
+    count = _example_count(data)
+    size = min(batch_size, count)
+    number = count // size
+
+    def fold(leaf: Any) -> np.ndarray:
+        leaf = np.asarray(leaf)[: number * size]
+        return leaf.reshape(number, size, *leaf.shape[1:])
+
+    return jax.tree.map(fold, data)

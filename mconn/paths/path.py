@@ -1,0 +1,87 @@
+"""A path: stacked control points and the basis that weighs them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from mconn import trees
+from mconn.errors import StructureError
+from mconn.types import Params
+
+Basis = Callable[[Any], Float[Array, "k"]]
+"""Weights of the k control points at a parameter t; they sum to one."""
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Path:
+    """gamma(t) = sum_k basis(t)_k * controls_k, a map from a domain into parameter space.
+
+    Families (line, Bezier curve, chain, surface, simplex) differ only in ``basis`` and ``mixture``.
+
+    Attributes:
+        controls: a parameter pytree whose leaves carry a leading axis of k control points.
+        basis: t -> weights of the control points, shape (k,).
+        mixture: t -> weights of the *ends* in the chord that a barrier is measured against,
+            shape (ends,). On a curve these are (1 - t, t).
+    """
+
+    controls: Params
+    basis: Basis = field(metadata={"static": True})
+    mixture: Basis = field(metadata={"static": True})
+
+    def __call__(self, t: Any) -> Params:
+        """The parameters at ``t``; at a control point exactly that control point, bit for bit."""
+        weights = self.basis(t)
+        nearest = jnp.argmax(weights)
+        # 1 * a + 0 * b is not a where b is not finite or where a is -0.
+        at_control = (weights[nearest] == 1) & (jnp.count_nonzero(weights) == 1)
+
+        def combine(controls: Array) -> Array:
+            mixed = jnp.tensordot(weights.astype(controls.dtype), controls, axes=1)
+            return jnp.where(at_control, controls[nearest], mixed)
+
+        return jax.tree.map(combine, self.controls)
+
+    def gram(self) -> Float[Array, "k k"]:
+        """Inner products of the control points, relative to the first, in float32 or wider.
+
+        Every length and distance on the path follows from these k * k numbers. They are taken
+        about the first control point because differences, not norms, are what lengths need.
+        """
+        gram = jnp.zeros(())
+        for leaf in jax.tree.leaves(self.controls):
+            flat = (leaf - leaf[:1]).reshape(leaf.shape[0], -1)
+            flat = flat.astype(jnp.promote_types(flat.dtype, jnp.float32))
+            gram = gram + flat @ flat.T
+        return gram
+
+    def arc_length(self, ts: Float[np.ndarray | Array, "points ..."]) -> Float[Array, "points"]:
+        """Length of the polygon through ``path(ts)``, from ``ts[0]`` up to each point."""
+        weights = jax.vmap(self.basis)(jnp.asarray(ts))
+        steps = jnp.diff(weights, axis=0)
+        squared = jnp.einsum("pi,ij,pj->p", steps, self.gram(), steps)
+        lengths = jnp.sqrt(jnp.maximum(squared, 0))
+        return jnp.concatenate([jnp.zeros(1, lengths.dtype), jnp.cumsum(lengths)])
+
+
+def stack_controls(controls: list[Params], names: list[str]) -> Params:
+    """Stack control points into one pytree.
+
+    Raises:
+        StructureError: naming the first leaf that differs, or that is not a float.
+    """
+    for name, control in zip(names[1:], controls[1:], strict=True):
+        trees.check_same_structure(controls[0], control, (names[0], name))
+    for leaf_name, leaf in trees.named_leaves(controls[0]).items():
+        if not jnp.issubdtype(jnp.result_type(leaf), jnp.inexact):
+            raise StructureError(
+                f"leaf '{leaf_name}' has dtype {jnp.result_type(leaf)}, which cannot be mixed: "
+                "pass only the floating-point part of the parameters"
+            )
+    return trees.stack(controls)
