@@ -1,6 +1,6 @@
 """The linear assignment problem: the permutation that maximises a sum of similarities."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Int
 
 from mconn.align.cost import Similarity
-from mconn.errors import ConfigError, MconnError
+from mconn.choices import check_choice
+from mconn.errors import MconnError
 
 Solver = Literal["auto", "scipy", "optax"]
 
@@ -26,8 +27,7 @@ def assign(similarity: Similarity, solver: Solver = "auto") -> Int[np.ndarray, "
         ConfigError: if the solver is unknown.
         MconnError: if a similarity is not finite.
     """
-    if solver not in ("auto", "scipy", "optax"):
-        raise ConfigError(f"no assignment solver '{solver}': choose auto, scipy or optax")
+    check_choice("assignment solver", solver, get_args(Solver))
     if not bool(np.isfinite(np.asarray(similarity)).all()):
         raise MconnError(
             "similarities are not finite: a network has weights or activations that are not"

@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from typing import Literal
 
-import jax
-import numpy as np
+import jax.numpy as jnp
 
 from mconn import symmetry as groups
 from mconn.align.assignment import Solver, assign
 from mconn.align.cost import Problem
-from mconn.errors import ConfigError
+from mconn.choices import check_choice
 from mconn.symmetry import Element, Symmetry
 from mconn.types import Key
 
@@ -38,7 +37,7 @@ def sorted_profile(symmetry: Symmetry, problem: Problem, solver: Solver, key: Ke
     element: Element = {}
     for i, name in enumerate(names):
         similarity = problem.similarity(name, element, unknown=frozenset(names[i:]))
-        element[name] = jax.numpy.asarray(assign(similarity, solver))
+        element[name] = jnp.asarray(assign(similarity, solver))
     return element
 
 
@@ -55,11 +54,5 @@ def start_named(name: str) -> Callable[[Symmetry, Problem, Solver, Key], Element
     Raises:
         ConfigError: if there is none.
     """
-    if name not in STARTS:
-        raise ConfigError(f"no start '{name}': choose one of {', '.join(STARTS)}")
+    check_choice("start", name, STARTS)
     return STARTS[name]
-
-
-def as_arrays(element: Element) -> dict[str, np.ndarray]:
-    """The element on the host."""
-    return {name: np.asarray(value) for name, value in element.items()}

@@ -14,10 +14,24 @@ from mconn.landscape.barrier import (
     barrier as barrier,
 )
 from mconn.landscape.barrier import (
+    barriers as barriers,
+)
+from mconn.landscape.barrier import (
     below_chord as below_chord,
 )
 from mconn.landscape.evaluate import evaluate as evaluate
 from mconn.landscape.metrics import Classification as Classification
+from mconn.landscape.normalisers import BatchNormStatistics as BatchNormStatistics
 from mconn.landscape.profile import Profile as Profile
 
-__all__ = ["KINDS", "Classification", "Estimate", "Profile", "barrier", "below_chord", "evaluate"]
+__all__ = [
+    "KINDS",
+    "BatchNormStatistics",
+    "Classification",
+    "Estimate",
+    "Profile",
+    "barrier",
+    "barriers",
+    "below_chord",
+    "evaluate",
+]

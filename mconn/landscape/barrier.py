@@ -7,18 +7,19 @@ standard error and its bootstrap interval. A maximum over a grid is a lower boun
 maximum over the path.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
+from mconn.choices import check_choice
 from mconn.errors import ConfigError
 from mconn.landscape.profile import Profile
 
-Means = Float[np.ndarray, "points"]
-Weights = Float[np.ndarray, "points"]
+Means = Float[np.ndarray, "*resamples points"]
+Weights = Float[np.ndarray, "*resamples points"]
 
 
 @dataclass(frozen=True)
@@ -59,63 +60,58 @@ class _Grid:
     arc_length: Float[np.ndarray, "points"]
     t: Float[np.ndarray, "points ..."]
 
-    def at(self, point: int | np.integer) -> Weights:
-        return np.eye(1, len(self.mixture), int(point))[0]
+    def at(self, point: int | np.integer | np.ndarray) -> Weights:
+        return np.eye(len(self.mixture))[point]
 
-    def chord(self) -> Float[np.ndarray, "points points"]:
-        """Matrix that takes the means to the chord through the ends' means."""
-        chord = np.zeros((len(self.mixture), len(self.mixture)))
-        chord[:, self.ends] = self.mixture
-        return chord
+    def above_chord(self) -> Float[np.ndarray, "points points"]:
+        """Matrix that takes the means to their height above the chord through the ends."""
+        height = np.eye(len(self.mixture))
+        height[:, self.ends] -= self.mixture
+        return height
 
 
 def _highest_end(means: Means, grid: _Grid) -> Weights:
-    return grid.at(grid.ends[np.argmax(means[grid.ends])])
+    return grid.at(grid.ends[np.argmax(means[..., grid.ends], axis=-1)])
 
 
-def _mean_end(means: Means, grid: _Grid) -> Weights:
-    return sum(grid.at(end) for end in grid.ends) / len(grid.ends)
-
-
-def _quadrature(x: Float[np.ndarray, "points"]) -> Weights:
+def _quadrature(x: Float[np.ndarray, "points"]) -> Float[np.ndarray, "points"]:
     """Weights of the trapezoidal rule over the points ``x``."""
     steps = np.diff(x)
     return np.concatenate([steps, [0]]) / 2 + np.concatenate([[0], steps]) / 2
 
 
 def _max_endpoint(means: Means, grid: _Grid) -> Weights:
-    return grid.at(np.argmax(means)) - _highest_end(means, grid)
+    return _maximum(means, grid) - _highest_end(means, grid)
 
 
 def _mean_endpoint(means: Means, grid: _Grid) -> Weights:
-    return grid.at(np.argmax(means)) - _mean_end(means, grid)
+    return _maximum(means, grid) - grid.at(grid.ends).mean(axis=0)
 
 
 def _chord(means: Means, grid: _Grid) -> Weights:
-    above = np.eye(len(means)) - grid.chord()
-    return above[np.argmax(above @ means)]
+    height = grid.above_chord()
+    return height[np.argmax(means @ height.T, axis=-1)]
 
 
 def _area(means: Means, grid: _Grid) -> Weights:
-    above = np.eye(len(means)) - grid.chord()
-    weights = _quadrature(grid.t) @ above
-    return weights * (weights @ means > 0)
+    weights = _quadrature(grid.t) @ grid.above_chord()
+    return np.where((means @ weights)[..., None] > 0, weights, 0)
 
 
 def _maximum(means: Means, grid: _Grid) -> Weights:
-    return grid.at(np.argmax(means))
+    return grid.at(np.argmax(means, axis=-1))
 
 
 def _minimum(means: Means, grid: _Grid) -> Weights:
-    return grid.at(np.argmin(means))
+    return grid.at(np.argmin(means, axis=-1))
 
 
 def _uniform(means: Means, grid: _Grid) -> Weights:
-    return np.full(len(means), 1 / len(means))
+    return np.full(means.shape, 1 / means.shape[-1])
 
 
 def _integral(means: Means, grid: _Grid) -> Weights:
-    return _quadrature(grid.arc_length / grid.arc_length[-1])
+    return np.broadcast_to(_quadrature(grid.arc_length / grid.arc_length[-1]), means.shape)
 
 
 @dataclass(frozen=True)
@@ -197,32 +193,58 @@ def barrier(
         ConfigError: if the kind is unknown, or does not fit the path or the metric.
         StructureError: if the metric is not in the profile or an end is not among the points.
     """
-    rule = _kind(kind, metric, profile)
-    metric = rule.metric or metric or "loss"
+    (estimate,) = barriers(profile, [(kind, metric)], level=level, resamples=resamples, seed=seed)
+    return estimate
+
+
+def barriers(
+    profile: Profile,
+    kinds: Sequence[tuple[str, str | None]],
+    *,
+    level: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> list[Estimate]:
+    """Several barriers of one profile, from one set of resamples.
+
+    Args:
+        profile: values along the path, ends included.
+        kinds: (kind, metric) of each; see :func:`barrier`, which also says what is raised.
+        level: confidence level of the intervals.
+        resamples: number of bootstrap resamples.
+        seed: seed of the resampling.
+    """
+    chosen = [(kind, *_rule(kind, metric, profile)) for kind, metric in kinds]
     grid = _Grid(profile.mixture.astype(np.float64), profile.ends(), profile.arc_length, profile.t)
-    values, means = profile.metric(metric), profile.mean(metric)
-    weights = rule.weights(means, grid)
-    differences = weights.astype(np.float32) @ values
-    examples = values.shape[1]
-    draws = [
-        rule.weights(resampled, grid) @ resampled
-        for resampled in _resampled_means(values, resamples, np.random.default_rng(seed))
-    ]
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
-    return Estimate(
-        value=float(weights @ means),
-        standard_error=float(differences.std(ddof=1, dtype=np.float64) / np.sqrt(examples)),
-        low=float(low),
-        high=float(high),
-        level=level,
-        at=float(profile.t[np.argmax(weights)])
-        if rule.over == "point" and profile.t.ndim == 1
-        else np.nan,
-        kind=kind,
-        metric=metric,
-        examples=examples,
-        points=len(means),
-    )
+    resampled = {
+        metric: _resampled_means(profile.metric(metric), resamples, np.random.default_rng(seed))
+        for metric in dict.fromkeys(metric for _, _, metric in chosen)
+    }
+    estimates = []
+    for kind, rule, metric in chosen:
+        values, means = profile.metric(metric), profile.mean(metric)
+        weights = rule.weights(means, grid)
+        differences = weights.astype(np.float32) @ values
+        draws = (rule.weights(resampled[metric], grid) * resampled[metric]).sum(axis=-1)
+        low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+        one_point = rule.over == "point" and profile.t.ndim == 1
+        estimates.append(
+            Estimate(
+                value=float(weights @ means),
+                standard_error=float(
+                    differences.std(ddof=1, dtype=np.float64) / np.sqrt(len(differences))
+                ),
+                low=float(low),
+                high=float(high),
+                level=level,
+                at=float(profile.t[np.argmax(weights)]) if one_point else np.nan,
+                kind=kind,
+                metric=metric,
+                examples=len(differences),
+                points=len(means),
+            )
+        )
+    return estimates
 
 
 def below_chord(profile: Profile, metric: str = "loss", tolerance: float = 0.0) -> bool:
@@ -232,15 +254,15 @@ def below_chord(profile: Profile, metric: str = "loss", tolerance: float = 0.0) 
     return bool(np.all(means <= chord + tolerance))
 
 
-def _kind(kind: str, metric: str | None, profile: Profile) -> Kind:
-    if kind not in KINDS:
-        raise ConfigError(f"no barrier kind '{kind}': choose one of {', '.join(KINDS)}")
+def _rule(kind: str, metric: str | None, profile: Profile) -> tuple[Kind, str]:
+    """The rule of a kind, and the metric that it is applied to."""
+    check_choice("barrier kind", kind, KINDS)
     rule = KINDS[kind]
     if rule.metric and metric not in (None, rule.metric):
         raise ConfigError(f"barrier kind '{kind}' is defined on the metric '{rule.metric}'")
     if rule.over == "curve" and profile.t.ndim != 1:
         raise ConfigError(f"barrier kind '{kind}' is defined on curves, not on simplexes")
-    return rule
+    return rule, rule.metric or metric or "loss"
 
 
 def _resampled_means(

@@ -47,7 +47,7 @@ def evaluate(
         data: pytree of arrays with one leading axis of examples.
         batch_size: largest number of examples in one batch.
         points_per_call: points between two transfers to the host: the memory of the results.
-        refresh: recomputes normaliser statistics at every point; None keeps the mixed ones.
+        refresh: recomputes normaliser statistics at every point; None mixes the ends'.
         refresh_data: the examples that ``refresh`` sees: training data, whatever the split.
         devices: devices to spread the points over; all local ones by default.
         progress: where the number of finished points is shown.
@@ -100,7 +100,7 @@ def evaluate(
         mixture=np.asarray(jax.vmap(path.mixture)(jnp.asarray(ts))),
         arc_length=np.asarray(path.arc_length(ts)),
         values={metric: np.concatenate([p[metric] for p in pieces]) for metric in pieces[0]},
-        normaliser="keep" if refresh is None else "recompute",
+        normaliser="interpolate" if refresh is None else "recompute",
     )
 
 

@@ -20,14 +20,14 @@ class Profile:
         mixture: weights of the ends at every point, shape (points, ends): the chord.
         arc_length: distance along the path from the first point, shape (points,).
         values: {metric: (points, examples)}.
-        normaliser: how normaliser statistics were treated: ``recompute`` or ``keep``.
+        normaliser: how normaliser statistics were treated: ``recompute`` or ``interpolate``.
     """
 
     t: Float[np.ndarray, "points ..."]
     mixture: Float[np.ndarray, "points ends"]
     arc_length: Float[np.ndarray, "points"]
     values: dict[str, Float[np.ndarray, "points examples"]]
-    normaliser: str = "keep"
+    normaliser: str = "interpolate"
 
     def metric(self, name: str) -> Float[np.ndarray, "points examples"]:
         """The values of one metric.

@@ -1,0 +1,111 @@
+"""The stage that measures the lines between all pairs of seeds."""
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from mconn import data, landscape, paths, symmetry, trees
+from mconn.errors import ConfigError
+from mconn.experiment.stage import Context, Result, Stage
+from mconn.experiment.stages.align import Align
+from mconn.experiment.stages.train import Train
+
+BARRIERS = [(kind, "loss") for kind, rule in landscape.KINDS.items() if rule.metric is None] + [
+    (kind, None) for kind, rule in landscape.KINDS.items() if rule.metric is not None
+]
+
+
+@dataclass(frozen=True)
+class Sweep(Stage):
+    """Loss and error along the line of every pair of seeds, on train and test, and its barriers.
+
+    Its table ``profile`` has a row per pair, split and point; its table ``barriers`` a row per
+    pair, split and kind of barrier. BatchNorm statistics are recomputed at every point on
+    training examples.
+
+    Attributes:
+        train: the networks.
+        align: moves the second network of each pair first; None leaves it as it is.
+        points: equispaced points on each line, ends included.
+        statistics_examples: training examples for normaliser statistics.
+    """
+
+    train: Train
+    align: Align | None = None
+    points: int = 25
+    statistics_examples: int = 10_000
+
+    def __post_init__(self) -> None:
+        if self.points < 2:
+            raise ConfigError(f"points is {self.points}: a line needs at least its two ends")
+
+    @property
+    def method(self) -> str:
+        """The name of the treatment: ``naive``, or the cost of the alignment."""
+        return "naive" if self.align is None else self.align.cost
+
+    def run(self, inputs: Mapping[str, Any], context: Context) -> Result:
+        """Evaluate the pairs one after the other, all with one compiled program per split."""
+        import pyarrow as pa
+
+        config = self.train.config
+        networks = inputs["train"].tree
+        dataset = data.load(config.data, context.data_dir)
+        eval_fn = landscape.Classification(config.model.apply)
+        has_statistics = "batch_stats" in networks
+        refresh = landscape.BatchNormStatistics(config.model) if has_statistics else None
+        group = symmetry.discover(
+            config.model.apply, trees.index(networks, 0), jnp.asarray(dataset.train.inputs[:2])
+        )
+        ts = np.linspace(0, 1, self.points)
+        profiles, estimates = [], []
+        pairs = itertools.combinations(range(len(config.seeds)), 2)
+        for (i, j), (split, examples) in itertools.product(
+            pairs, {"train": dataset.train, "test": dataset.test}.items()
+        ):
+            pair = f"{config.seeds[i]}-{config.seeds[j]}"
+            a, b = trees.index(networks, i), trees.index(networks, j)
+            if self.align is not None:
+                b = symmetry.act(group, inputs["align"].tree[pair], b)
+            profile = landscape.evaluate(
+                eval_fn,
+                paths.line(a, b),
+                ts,
+                examples,
+                refresh=refresh,
+                refresh_data=_head(dataset.train, self.statistics_examples),
+                progress=context.progress,
+                description=f"sweep {self.method} {pair} {split}",
+            )
+            labels = {"method": self.method, "pair": pair, "split": split}
+            normaliser = profile.normaliser if has_statistics else "none"
+            profiles += [{**labels, **row, "normaliser": normaliser} for row in _rows(profile)]
+            estimates += [
+                {**labels, **asdict(estimate), "normaliser": normaliser}
+                for estimate in landscape.barriers(profile, BARRIERS)
+            ]
+        tables = {
+            "profile": pa.Table.from_pylist(profiles),
+            "barriers": pa.Table.from_pylist(estimates),
+        }
+        return Result(tables=tables)
+
+
+def _head(split: data.Split, count: int) -> data.Split:
+    return data.Split(split.inputs[:count], split.labels[:count])
+
+
+def _rows(profile: landscape.Profile) -> list[dict[str, float]]:
+    """One row per point: means and standard errors of all metrics."""
+    columns = {"t": profile.t, "arc_length": profile.arc_length}
+    for metric in profile.values:
+        columns[metric] = profile.mean(metric)
+        columns[f"{metric}_standard_error"] = profile.standard_error(metric)
+    return [
+        dict(zip(columns, map(float, row), strict=True))
+        for row in zip(*columns.values(), strict=True)
+    ]
