@@ -1,4 +1,4 @@
-"""Activation matching: maximise the correlation of units over data."""
+"""Activation matching: maximise the correlation of matched units over data."""
 
 import math
 from dataclasses import dataclass
@@ -19,21 +19,26 @@ from mconn.types import ApplyFn, Params
 
 @dataclass(frozen=True)
 class ActivationCost:
-    """Similarity of two units is the Pearson correlation of their activations.
+    """Similarity of two units is the correlation of their activations.
 
     The activations are found through the symmetry's own labels: those values inside the network
     that a generator moves, read where the next layer contracts them. A generator with several
-    such values (a residual stream) sums their correlations. Units that never vary correlate
-    with none. Li et al., *Convergent Learning*, 2015; Jordan et al., *REPAIR*, ICLR 2023.
+    such values (a residual stream) sums their correlations. Units that are always zero, or never
+    vary where ``centred``, correlate with none. Ainsworth et al. 2023, section 3.1, uncentred;
+    Li et al. 2015 and Jordan et al. 2023, centred.
 
     Attributes:
         apply: the network, (params, inputs) -> outputs.
         inputs: examples, shape (n, ...).
+        centred: subtract each unit's mean (Pearson's correlation), or do not (the cosine). On 15
+            pairs of digits networks 3 x 256 the uncentred one leaves a mean barrier of .038, the
+            centred one .059: the mean of a rectified unit says where it is active.
         batch_size: examples in one pass; correlations are accumulated over batches.
     """
 
     apply: ApplyFn
     inputs: Float[Array | np.ndarray, "n ..."]
+    centred: bool = False
     batch_size: int = 1000
 
     def prepare(self, symmetry: Symmetry, a: Params, b: Params) -> "ActivationProblem":
@@ -50,7 +55,8 @@ class ActivationCost:
         batches = np.asarray(self.inputs)[: number * size].reshape(
             number, size, *self.inputs.shape[1:]
         )
-        return ActivationProblem(_correlations(symmetry, self.apply, a, b, batches))
+        correlations = _correlations(symmetry, self.apply, self.centred, a, b, batches)
+        return ActivationProblem(correlations)
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ class ActivationProblem:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class _Moments:
-    """Means and centred second moments of two sets of units over the samples seen so far."""
+    """Means and second moments about them of two sets of units over the samples seen so far."""
 
     count: Float[Array, ""]
     mean_a: Float[Array, "n"]
@@ -91,9 +97,12 @@ class _Moments:
     cross: Float[Array, "n n"]
 
     @classmethod
-    def of(cls, a: Float[Array, "samples n"], b: Float[Array, "samples n"]) -> "_Moments":
+    def of(
+        cls, a: Float[Array, "samples n"], b: Float[Array, "samples n"], centred: bool
+    ) -> "_Moments":
         a, b = a.astype(jnp.float32), b.astype(jnp.float32)
-        mean_a, mean_b = a.mean(axis=0), b.mean(axis=0)
+        # Moments about zero are those with means of zero.
+        mean_a, mean_b = a.mean(axis=0) * centred, b.mean(axis=0) * centred
         a, b = a - mean_a, b - mean_b
         cross = jnp.matmul(a.T, b, precision="highest")
         count = jnp.asarray(len(a), jnp.float32)
@@ -118,10 +127,11 @@ class _Moments:
         return jnp.where(scale > 0, self.cross / jnp.where(scale > 0, scale, 1), 0)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@partial(jax.jit, static_argnums=(0, 1, 2))
 def _correlations(
     symmetry: Symmetry,
     apply: ApplyFn,
+    centred: bool,
     a: Params,
     b: Params,
     batches: Float[Array, "batches size ..."],
@@ -130,7 +140,11 @@ def _correlations(
         units_a = groups.activations(symmetry, apply, a, inputs)
         units_b = groups.activations(symmetry, apply, b, inputs)
         return {
-            name: tuple(map(_Moments.of, values, units_b[name])) for name, values in units_a.items()
+            name: tuple(
+                _Moments.of(in_a, in_b, centred)
+                for in_a, in_b in zip(values, units_b[name], strict=True)
+            )
+            for name, values in units_a.items()
         }
 
     def add(seen: Any, inputs: Any) -> tuple[Any, None]:
@@ -138,4 +152,7 @@ def _correlations(
         return jax.tree.map(_Moments.merge, seen, moments(inputs), is_leaf=is_moments), None
 
     seen, _ = jax.lax.scan(add, moments(batches[0]), batches[1:])
-    return {name: sum(part.correlation() for part in parts) for name, parts in seen.items()}
+    return {
+        name: jnp.stack([part.correlation() for part in parts]).sum(axis=0)
+        for name, parts in seen.items()
+    }

@@ -79,7 +79,7 @@ def match(
     history = [problem.objective(element)]
     generator = np.random.default_rng(np.asarray(jax.random.key_data(order_key)))
     names = [g.name for g in symmetry.generators]
-    changed = bool(names)
+    changed = True
     while changed and len(history) <= sweeps:
         changed = False
         for i in generator.permutation(len(names)):

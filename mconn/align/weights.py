@@ -1,8 +1,8 @@
 """Weight matching: maximise <a, g b>, which minimises the distance |a - g b|."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -69,7 +69,7 @@ def _labels(blocks: tuple[Block, ...]) -> set[str]:
     return {label for block in blocks for label in block.labels if label is not None}
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def _similarity(
     blocks: tuple[Block, ...],
     name: str,
@@ -78,19 +78,21 @@ def _similarity(
     b: Leaves,
     element: Element,
 ) -> Float[Array, "n n"]:
-    return sum(
+    similarities = [
         compare(block, a[block.leaf], b[block.leaf], position, element, unknown)
         for block in blocks
         for position, label in enumerate(block.labels)
         if label == name
-    )
+    ]
+    return functools.reduce(jnp.add, similarities)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@functools.partial(jax.jit, static_argnums=(0, 1))
 def _inner(
     blocks: tuple[Block, ...], unknown: frozenset[str], a: Leaves, b: Leaves, element: Element
 ) -> Float[Array, ""]:
-    return sum(
+    products = [
         compare(block, a[block.leaf], b[block.leaf], None, element, unknown)[0, 0]
         for block in blocks
-    )
+    ]
+    return functools.reduce(jnp.add, products)

@@ -13,7 +13,6 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from mconn.errors import DataError, StructureError
 from mconn.landscape.profile import Profile
 from mconn.paths import Path
-from mconn.progress import SILENT, Progress
 from mconn.types import Batch, EvalFn, Params
 
 Refresh = Callable[[Params, Any], Params]
@@ -31,8 +30,7 @@ def evaluate(
     refresh: Refresh | None = None,
     refresh_data: Batch | None = None,
     devices: Sequence[jax.Device] | None = None,
-    progress: Progress = SILENT,
-    description: str = "evaluate",
+    finished: Callable[[int], None] = lambda points: None,
 ) -> Profile:
     """Evaluate ``eval_fn`` at every point of ``ts`` on every example of ``data``.
 
@@ -50,8 +48,7 @@ def evaluate(
         refresh: recomputes normaliser statistics at every point; None mixes the ends'.
         refresh_data: the examples that ``refresh`` sees: training data, whatever the split.
         devices: devices to spread the points over; all local ones by default.
-        progress: where the number of finished points is shown.
-        description: what the progress is called.
+        finished: called with the number of finished points, to show progress.
 
     Returns:
         The values of every metric, per point and example, on the host.
@@ -80,21 +77,18 @@ def evaluate(
         everywhere,
     )
     pieces = []
-    with progress.task(description, total=len(ts), unit="point") as task:
-        for start in range(0, len(ts), per_call):
-            chunk = ts[start : start + per_call]
-            # The last call repeats its last point, so that one program serves every call.
-            padded = np.concatenate([chunk, np.repeat(chunk[-1:], per_call - len(chunk), axis=0)])
-            values = _evaluate_points(
-                eval_fn, refresh, mesh, path, padded, batches, refresh_batches
-            )
-            pieces.append(
-                {
-                    metric: np.asarray(v)[: len(chunk)].reshape(len(chunk), -1)[:, :count]
-                    for metric, v in values.items()
-                }
-            )
-            task.update(start + len(chunk))
+    for start in range(0, len(ts), per_call):
+        chunk = ts[start : start + per_call]
+        # The last call repeats its last point, so that one program serves every call.
+        padded = np.concatenate([chunk, np.repeat(chunk[-1:], per_call - len(chunk), axis=0)])
+        values = _evaluate_points(eval_fn, refresh, mesh, path, padded, batches, refresh_batches)
+        pieces.append(
+            {
+                metric: np.asarray(v)[: len(chunk)].reshape(len(chunk), -1)[:, :count]
+                for metric, v in values.items()
+            }
+        )
+        finished(start + len(chunk))
     return Profile(
         t=ts,
         mixture=np.asarray(jax.vmap(path.mixture)(jnp.asarray(ts))),

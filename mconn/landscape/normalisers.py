@@ -39,7 +39,9 @@ class BatchNormStatistics:
             # From zero statistics one update leaves (1 - momentum) times the batch's own.
             return jax.tree.map(lambda s: s / (1 - self.momentum), updates["batch_stats"])
 
-        by_batch = traverse_util.flatten_dict(jax.lax.map(of_batch, batches.inputs))
+        by_batch: dict[tuple[str, ...], Any] = dict(
+            traverse_util.flatten_dict(jax.lax.map(of_batch, batches.inputs))
+        )
         pooled = {
             path: values.mean(axis=0)
             + (by_batch[(*path[:-1], "mean")].var(axis=0) if path[-1] == "var" else 0)

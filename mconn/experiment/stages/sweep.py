@@ -23,8 +23,8 @@ BARRIERS = [(kind, "loss") for kind, rule in landscape.KINDS.items() if rule.met
 class Sweep(Stage):
     """Loss and error along the line of every pair of seeds, on train and test, and its barriers.
 
-    Its table ``profile`` has a row per pair, split and point; its table ``barriers`` a row per
-    pair, split and kind of barrier. BatchNorm statistics are recomputed at every point on
+    Its table ``profile`` has a row per pair, split, metric and point; its table ``barriers`` a row
+    per pair, split and kind of barrier. BatchNorm statistics are recomputed at every point on
     training examples.
 
     Attributes:
@@ -45,8 +45,8 @@ class Sweep(Stage):
 
     @property
     def method(self) -> str:
-        """The name of the treatment: ``naive``, or the cost of the alignment."""
-        return "naive" if self.align is None else self.align.cost
+        """The name of the treatment: ``naive``, or that of the alignment."""
+        return "naive" if self.align is None else self.align.method
 
     def run(self, inputs: Mapping[str, Any], context: Context) -> Result:
         """Evaluate the pairs one after the other, all with one compiled program per split."""
@@ -62,32 +62,36 @@ class Sweep(Stage):
             config.model.apply, trees.index(networks, 0), jnp.asarray(dataset.train.inputs[:2])
         )
         ts = np.linspace(0, 1, self.points)
-        profiles, estimates = [], []
         pairs = itertools.combinations(range(len(config.seeds)), 2)
-        for (i, j), (split, examples) in itertools.product(
-            pairs, {"train": dataset.train, "test": dataset.test}.items()
-        ):
-            pair = f"{config.seeds[i]}-{config.seeds[j]}"
-            a, b = trees.index(networks, i), trees.index(networks, j)
-            if self.align is not None:
-                b = symmetry.act(group, inputs["align"].tree[pair], b)
-            profile = landscape.evaluate(
-                eval_fn,
-                paths.line(a, b),
-                ts,
-                examples,
-                refresh=refresh,
-                refresh_data=_head(dataset.train, self.statistics_examples),
-                progress=context.progress,
-                description=f"sweep {self.method} {pair} {split}",
-            )
-            labels = {"method": self.method, "pair": pair, "split": split}
-            normaliser = profile.normaliser if has_statistics else "none"
-            profiles += [{**labels, **row, "normaliser": normaliser} for row in _rows(profile)]
-            estimates += [
-                {**labels, **asdict(estimate), "normaliser": normaliser}
-                for estimate in landscape.barriers(profile, BARRIERS)
-            ]
+        splits = {"train": dataset.train, "test": dataset.test}
+        lines = list(itertools.product(pairs, splits.items()))
+        profiles, estimates = [], []
+        with context.progress.task(
+            f"sweep {self.method}", total=len(lines) * self.points, unit="point"
+        ) as task:
+            for done, ((i, j), (split, examples)) in enumerate(lines):
+                pair = f"{config.seeds[i]}-{config.seeds[j]}"
+                a, b = trees.index(networks, i), trees.index(networks, j)
+                if self.align is not None:
+                    b = symmetry.act(group, inputs["align"].tree[pair], b)
+                profile = landscape.evaluate(
+                    eval_fn,
+                    paths.line(a, b),
+                    ts,
+                    examples,
+                    refresh=refresh,
+                    refresh_data=_head(dataset.train, self.statistics_examples),
+                    finished=lambda points, done=done, pair=pair, split=split: task.update(
+                        done * self.points + points, pair=pair, split=split
+                    ),
+                )
+                labels = {"method": self.method, "pair": pair, "split": split}
+                normaliser = profile.normaliser if has_statistics else "none"
+                profiles += [{**labels, **row, "normaliser": normaliser} for row in _rows(profile)]
+                estimates += [
+                    {**labels, **asdict(estimate), "normaliser": normaliser}
+                    for estimate in landscape.barriers(profile, BARRIERS)
+                ]
         tables = {
             "profile": pa.Table.from_pylist(profiles),
             "barriers": pa.Table.from_pylist(estimates),
@@ -99,13 +103,18 @@ def _head(split: data.Split, count: int) -> data.Split:
     return data.Split(split.inputs[:count], split.labels[:count])
 
 
-def _rows(profile: landscape.Profile) -> list[dict[str, float]]:
-    """One row per point: means and standard errors of all metrics."""
-    columns = {"t": profile.t, "arc_length": profile.arc_length}
-    for metric in profile.values:
-        columns[metric] = profile.mean(metric)
-        columns[f"{metric}_standard_error"] = profile.standard_error(metric)
+def _rows(profile: landscape.Profile) -> list[dict[str, Any]]:
+    """One row per metric and point."""
+    means = {"loss": profile.mean("loss"), "accuracy": 1 - profile.mean("error")}
+    errors = {"loss": profile.standard_error("loss"), "accuracy": profile.standard_error("error")}
     return [
-        dict(zip(columns, map(float, row), strict=True))
-        for row in zip(*columns.values(), strict=True)
+        {
+            "metric": metric,
+            "t": float(profile.t[point]),
+            "arc_length": float(profile.arc_length[point]),
+            "value": float(means[metric][point]),
+            "standard_error": float(errors[metric][point]),
+        }
+        for metric in means
+        for point in range(len(profile.t))
     ]

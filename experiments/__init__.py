@@ -1,0 +1,1 @@
+"""Studies: one module each, with its stages, its figures and its claims."""

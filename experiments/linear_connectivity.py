@@ -1,0 +1,287 @@
+"""Are independently trained networks joined by a straight line, once their symmetry is taken out?
+
+Seeds of one architecture are trained on the same data. On the line between two of them the loss
+rises to a hump: the barrier. Hidden units carry no names, so the second network can be replaced by
+any permutation of itself that computes the same function; the study asks how much of the barrier
+is left on the line to the best one (Entezari et al., ICLR 2022, conjecture 1; Ainsworth et al.,
+*Git Re-Basin*, ICLR 2023, figure 2).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mconn.choices import check_choice
+from mconn.errors import ConfigError
+from mconn.experiment import (
+    Claim,
+    Experiment,
+    Report,
+    Result,
+    Section,
+    Stage,
+    band_meaning,
+    barrier_bars,
+    profile_figure,
+)
+from mconn.experiment.stages import Align, Sweep, Train
+from mconn.training import TrainConfig
+
+Method = Literal["naive", "weights", "activations", "random"]
+
+
+@dataclass(frozen=True)
+class LinearConnectivity(Experiment):
+    """Train the seeds, align them, sweep the line between every two, report the barrier.
+
+    Attributes:
+        train: what is trained; every pair of its seeds is compared.
+        methods: what is done to the second network of a pair first: nothing (``naive``), weight
+            or activation matching, or a ``random`` element of the group, the control.
+        points: equispaced points on each line.
+        expected: published mean train chord barriers by method, for the claims.
+        expected_source: where they were published.
+        end_accuracy: the least test accuracy that every trained network should reach.
+    """
+
+    train: TrainConfig
+    methods: tuple[Method, ...] = ("naive", "weights", "activations")
+    points: int = 25
+    expected: tuple[tuple[Method, float], ...] = ()
+    expected_source: str = ""
+    end_accuracy: float | None = None
+
+    def __post_init__(self) -> None:
+        for method in self.methods:
+            check_choice("method", method, get_args(Method))
+        if len(self.train.seeds) < 2:
+            raise ConfigError(
+                f"seeds are {self.train.seeds}: a line needs two networks, train at least two"
+            )
+
+    def stages(self) -> dict[str, Stage]:
+        """Train, an alignment for every method but ``naive``, and a sweep for every method."""
+        train = Train(self.train)
+        aligned = {
+            method: None if method == "naive" else Align(train, method) for method in self.methods
+        }
+        alignments = {f"align {m}": stage for m, stage in aligned.items() if stage is not None}
+        sweeps = {f"sweep {m}": Sweep(train, stage, self.points) for m, stage in aligned.items()}
+        return {"train": train, **alignments, **sweeps}
+
+    def report(self, results: Mapping[str, Result]) -> Report:
+        """The curves, the barriers, and whether the expected order came out."""
+        profile, barriers, matches = (
+            _gather(results, table) for table in ("profile", "barriers", "matches")
+        )
+        chord = _where(barriers, kind="chord", metric="loss")
+        means = {
+            (method, split): _mean(_where(chord, method=method, split=split), "value")
+            for method in self.methods
+            for split in ("train", "test")
+        }
+        shown = [method for method in self.methods if method != "random"]
+        drawn, bars = (table.filter(pc.field("method").isin(shown)) for table in (profile, chord))
+        aligned = [result for name, result in results.items() if name.startswith("align ")]
+        model, data = self.train.model, self.train.data
+        pairs = len(set(chord["pair"].to_pylist()))
+        return Report(
+            title=f"{type(model).__name__} on {data.name}: the line between trained networks",
+            question=(
+                f"{len(self.train.seeds)} networks were trained from different seeds. How high is "
+                f"the loss barrier on the straight line between two of them, and how much is left "
+                f"once the hidden units of one are permuted to match the other?"
+            ),
+            summary="train barrier "
+            + ", ".join(f"{method} {means[method, 'train']:.3g}" for method in self.methods)
+            + f" nats ({pairs} {'pair' if pairs == 1 else 'pairs'})",
+            headline=_headline(self.methods, chord, profile),
+            note=(
+                "Chord barrier: the largest height of the loss above the straight line through "
+                "the ends' losses, in nats per example, as mean over pairs of seeds with the "
+                "lowest and the highest pair. Examples are those of the named split, without "
+                "augmentation. " + _statistics_note(profile)
+            ),
+            sections=[
+                Section(
+                    "Along the line",
+                    figures={"profile": profile_figure(drawn)},
+                    captions={
+                        "profile": "Loss and accuracy on the line between two seeds, from the one "
+                        f"at t = 0 to the one at t = 1, at {self.points} points. "
+                        + band_meaning(drawn)
+                    },
+                ),
+                Section(
+                    "Barriers",
+                    figures={"barriers": barrier_bars(bars)},
+                    tables={"barriers": barriers, "profile": profile},
+                    captions={
+                        "barriers": "Chord barrier of the loss. Bars are means over pairs; dots "
+                        "are single pairs with their 95 % bootstrap interval over examples.",
+                        "profile": "All points of all curves.",
+                    },
+                ),
+                *_alignment_section(matches, aligned),
+                Section("Training", tables={"history": results["train"].tables["history"]}),
+            ],
+            claims=[
+                *self._order_claims(chord),
+                *self._expected_claims(means),
+                *self._accuracy_claims(profile),
+                *_control_claims(self.methods, means, aligned),
+            ],
+        )
+
+    def _order_claims(self, chord: pa.Table) -> list[Claim]:
+        order = [m for m in ("naive", "weights", "activations") if m in self.methods]
+        if len(order) < 2:
+            return []
+        claims = []
+        for split in ("train", "test"):
+            values = np.array(
+                [_where(chord, method=m, split=split)["value"].to_pylist() for m in order]
+            )
+            in_order = np.all(np.diff(values, axis=0) < 0, axis=0)
+            claims.append(
+                Claim(
+                    statement=f"the {split} barrier falls in the order {' > '.join(order)}, "
+                    "for every pair",
+                    source="Ainsworth et al. 2023, figure 2; Jordan et al. 2023",
+                    expected=f"{len(in_order)} of {len(in_order)} pairs",
+                    measured=f"{in_order.sum()} of {len(in_order)} pairs",
+                    holds=bool(in_order.all()),
+                )
+            )
+        return claims
+
+    def _expected_claims(self, means: Mapping[tuple[str, str], float]) -> list[Claim]:
+        return [
+            Claim.near(
+                f"mean train barrier, {method}",
+                self.expected_source,
+                value,
+                means[method, "train"],
+                relative=0.4,
+            )
+            for method, value in self.expected
+            if method in self.methods
+        ]
+
+    def _accuracy_claims(self, profile: pa.Table) -> list[Claim]:
+        if self.end_accuracy is None:
+            return []
+        ends = _ends(_where(profile, split="test", metric="accuracy"))
+        lowest = _over(np.min, ends["value"])
+        return [
+            Claim(
+                statement="every trained network generalises",
+                source="this study",
+                expected=f"test accuracy at least {self.end_accuracy}",
+                measured=round(lowest, 4),
+                holds=lowest >= self.end_accuracy,
+            )
+        ]
+
+
+def _control_claims(
+    methods: tuple[Method, ...], means: Mapping[tuple[str, str], float], aligned: list[Result]
+) -> list[Claim]:
+    """What must come out if the machinery is right, whatever the networks are."""
+    changes = [change for result in aligned for change in result.facts["certificate"].values()]
+    claims = []
+    if changes:
+        claims.append(
+            Claim(
+                "the discovered symmetry leaves the outputs unchanged, in float64",
+                "control",
+                "relative change at most 1e-10",
+                f"{max(changes):.1e}",
+                max(changes) <= 1e-10,
+            )
+        )
+    planted = [result.facts["planted"] for result in aligned if "planted" in result.facts]
+    if planted:
+        claims.append(
+            Claim(
+                "a randomly permuted copy of a network is put back: the network half way to it "
+                "computes the same, for every method",
+                "control",
+                "relative change at most 1e-4, in float32",
+                f"{max(planted):.1e}",
+                max(planted) <= 1e-4,
+            )
+        )
+    if {"naive", "random"} <= set(methods):
+        ratio = means["random", "train"] / means["naive", "train"]
+        claims.append(
+            Claim.near("a random permutation does not help", "control", 1.0, ratio, relative=0.4)
+        )
+    return claims
+
+
+def _alignment_section(matches: pa.Table, aligned: list[Result]) -> list[Section]:
+    if not aligned:
+        return []
+    return [
+        Section(
+            "Alignment",
+            text="The symmetry was discovered from the network's jaxpr and certified.\n\n"
+            + aligned[0].facts["symmetry"],
+            tables={"matches": matches},
+            captions={
+                "matches": "What each alignment maximised, a bound that no permutation exceeds, "
+                "and the distance between the two networks before and after. The objective is not "
+                "the barrier: the closest weights need not give the lowest path."
+            },
+        )
+    ]
+
+
+def _headline(methods: tuple[Method, ...], chord: pa.Table, profile: pa.Table) -> pa.Table:
+    rows = []
+    for method in methods:
+        row: dict[str, str | float] = {"method": method}
+        for split in ("train", "test"):
+            barriers = _where(chord, method=method, split=split)
+            value, low, high = (_over(f, barriers["value"]) for f in (np.mean, np.min, np.max))
+            row[f"{split} barrier"] = f"{value:.3f} [{low:.3f}, {high:.3f}]"
+        accuracy = _where(profile, method=method, split="test", metric="accuracy")
+        row["lowest test accuracy on the line"] = round(_over(np.min, accuracy["value"]), 4)
+        row["test accuracy of the ends"] = round(_mean(_ends(accuracy), "value"), 4)
+        rows.append(row)
+    return pa.Table.from_pylist(rows)
+
+
+def _statistics_note(profile: pa.Table) -> str:
+    if profile["normaliser"][0].as_py() == "recompute":
+        return "BatchNorm statistics are recomputed on training examples at every point."
+    return "The network has no normaliser with running statistics."
+
+
+def _gather(results: Mapping[str, Result], table: str) -> pa.Table:
+    """One table of all stages that have it; empty if none has."""
+    found = [result.tables[table] for result in results.values() if table in result.tables]
+    return pa.concat_tables(found) if found else pa.table({})
+
+
+def _where(table: pa.Table, **wanted: str) -> pa.Table:
+    for column, value in wanted.items():
+        table = table.filter(pc.field(column) == value)
+    return table
+
+
+def _ends(profile: pa.Table) -> pa.Table:
+    return profile.filter(pc.field("t").isin([0.0, 1.0]))
+
+
+def _mean(table: pa.Table, column: str) -> float:
+    return _over(np.mean, table[column])
+
+
+def _over(function: Callable[[np.ndarray], np.floating], column: pa.ChunkedArray) -> float:
+    return float(function(column.to_numpy()))
