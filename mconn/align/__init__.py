@@ -6,10 +6,8 @@ Problem -- the interface of a cost of your own
 """
 
 from mconn.align.activations import ActivationCost as ActivationCost
-from mconn.align.ascent import Match as Match
-from mconn.align.ascent import match as match
-from mconn.align.cost import Cost as Cost
-from mconn.align.cost import Problem as Problem
+from mconn.align.ascent import Match as Match, match as match
+from mconn.align.cost import Cost as Cost, Problem as Problem
 from mconn.align.weights import WeightCost as WeightCost
 
 __all__ = ["ActivationCost", "Cost", "Match", "Problem", "WeightCost", "match"]

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from mconn import trees
-from mconn.align.assignment import Solver, assign
+from mconn.align.assignment import assign
 from mconn.align.cost import Cost, Problem
-from mconn.align.starts import Start, start_named
+from mconn.align.starts import start_named
 from mconn.align.weights import WeightCost
 from mconn.errors import MconnError
 from mconn.symmetry import Element, Symmetry
@@ -44,8 +44,8 @@ def match(
     b: Params,
     *,
     cost: Cost | None = None,
-    start: Start = "profile",
-    solver: Solver = "auto",
+    start: str = "profile",
+    solver: str = "auto",
     sweeps: int = 100,
     key: Key | None = None,
 ) -> Match:
@@ -92,7 +92,7 @@ def match(
     return Match(element, history[-1], problem.bound(), tuple(history), fixed_point=not changed)
 
 
-def _improve(problem: Problem, name: str, element: Element, solver: Solver) -> Element | None:
+def _improve(problem: Problem, name: str, element: Element, solver: str) -> Element | None:
     """The element with a better part for one generator; None if there is none."""
     similarity = np.asarray(problem.similarity(name, element), np.float64)
     units = np.arange(len(similarity))

@@ -1,7 +1,5 @@
 """The linear assignment problem: the permutation that maximises a sum of similarities."""
 
-from typing import Literal, get_args
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,10 +9,10 @@ from mconn.align.cost import Similarity
 from mconn.choices import check_choice
 from mconn.errors import MconnError
 
-Solver = Literal["auto", "scipy", "optax"]
+SOLVERS = ("auto", "scipy", "optax")
 
 
-def assign(similarity: Similarity, solver: Solver = "auto") -> Int[np.ndarray, "n"]:
+def assign(similarity: Similarity, solver: str = "auto") -> Int[np.ndarray, "n"]:
     """The permutation p with the largest sum_i similarity[i, p[i]]; exact.
 
     Args:
@@ -27,7 +25,7 @@ def assign(similarity: Similarity, solver: Solver = "auto") -> Int[np.ndarray, "
         ConfigError: if the solver is unknown.
         MconnError: if a similarity is not finite.
     """
-    check_choice("assignment solver", solver, get_args(Solver))
+    check_choice("assignment solver", solver, SOLVERS)
     if not bool(np.isfinite(np.asarray(similarity)).all()):
         raise MconnError(
             "similarities are not finite: a network has weights or activations that are not"

@@ -1,6 +1,6 @@
 """What a cost is: for each generator, how alike unit i of one network is to unit j of another."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Array, Float
@@ -11,6 +11,7 @@ from mconn.types import Params
 Similarity = Float[Array | np.ndarray, "n n"]
 
 
+@runtime_checkable
 class Problem(Protocol):
     """An alignment problem: a cost, prepared on two networks a and b."""
 
@@ -41,6 +42,7 @@ class Problem(Protocol):
         ...
 
 
+@runtime_checkable
 class Cost(Protocol):
     """A cost: a recipe for alignment problems."""
 

@@ -1,31 +1,28 @@
 """Where the ascent starts. From the identity it falls into poor local optima."""
 
 from collections.abc import Callable
-from typing import Literal
 
 import jax.numpy as jnp
 
 from mconn import symmetry as groups
-from mconn.align.assignment import Solver, assign
+from mconn.align.assignment import assign
 from mconn.align.cost import Problem
 from mconn.choices import check_choice
 from mconn.symmetry import Element, Symmetry
 from mconn.types import Key
 
-Start = Literal["profile", "identity", "random"]
 
-
-def identity(symmetry: Symmetry, problem: Problem, solver: Solver, key: Key) -> Element:
+def identity(symmetry: Symmetry, problem: Problem, solver: str, key: Key) -> Element:
     """The networks as they are."""
     return groups.identity(symmetry)
 
 
-def random(symmetry: Symmetry, problem: Problem, solver: Solver, key: Key) -> Element:
+def random(symmetry: Symmetry, problem: Problem, solver: str, key: Key) -> Element:
     """A random element of the group."""
     return groups.random_element(symmetry, key)
 
 
-def sorted_profile(symmetry: Symmetry, problem: Problem, solver: Solver, key: Key) -> Element:
+def sorted_profile(symmetry: Symmetry, problem: Problem, solver: str, key: Key) -> Element:
     """Fix the generators one after the other, from the inputs on.
 
     Axes of generators that are not fixed yet are sorted before units are compared. Sorting is
@@ -41,14 +38,14 @@ def sorted_profile(symmetry: Symmetry, problem: Problem, solver: Solver, key: Ke
     return element
 
 
-STARTS: dict[str, Callable[[Symmetry, Problem, Solver, Key], Element]] = {
+STARTS: dict[str, Callable[[Symmetry, Problem, str, Key], Element]] = {
     "profile": sorted_profile,
     "identity": identity,
     "random": random,
 }
 
 
-def start_named(name: str) -> Callable[[Symmetry, Problem, Solver, Key], Element]:
+def start_named(name: str) -> Callable[[Symmetry, Problem, str, Key], Element]:
     """The start of this name.
 
     Raises:

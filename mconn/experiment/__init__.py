@@ -1,0 +1,34 @@
+"""Experiments: cached stages, the store, the runner, figures, claims and the report.
+
+An experiment is a frozen dataclass that names its stages and makes a report of their results; `run`
+makes what is missing and writes a folder with tables, figures and one self-contained page.
+"""
+
+from mconn.experiment.figures import band_meaning, barrier_bars, profile_figure, style
+from mconn.experiment.folder import RunFolder, all_runs, find_run
+from mconn.experiment.report import Claim, Experiment, Report, Section
+from mconn.experiment.runner import run
+from mconn.experiment.serialise import decode, encode
+from mconn.experiment.stage import Context, Result, Stage
+from mconn.experiment.store import Store
+
+__all__ = [
+    "Claim",
+    "Context",
+    "Experiment",
+    "Report",
+    "Result",
+    "RunFolder",
+    "Section",
+    "Stage",
+    "Store",
+    "all_runs",
+    "band_meaning",
+    "barrier_bars",
+    "decode",
+    "encode",
+    "find_run",
+    "profile_figure",
+    "run",
+    "style",
+]

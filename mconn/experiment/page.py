@@ -1,0 +1,142 @@
+"""The report as one self-contained HTML page: no script, nothing fetched, light, dark, in print."""
+
+import base64
+import dataclasses
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mconn.experiment.report import Claim, Report
+from mconn.experiment.serialise import names
+from mconn.experiment.stage import Table
+from mconn.progress import seconds
+
+LARGEST_SVG = 1_000_000
+"""Larger drawings, in bytes, are embedded as PNG."""
+
+LONGEST_TABLE = 30
+"""Longer tables, in rows, are cut on the page; the parquet file has all rows."""
+
+
+def render(
+    folder: Path,
+    report: Report,
+    config: Any,
+    stages: Sequence[dict[str, Any]],
+    versions: dict[str, Any],
+    record: dict[str, Any],
+) -> str:
+    """The page's HTML.
+
+    Args:
+        folder: the run's folder, which holds the figures already.
+        report: what the experiment says.
+        config: the resolved experiment.
+        stages: one entry per stage, as in ``stages.json``.
+        versions: as in ``versions.json``.
+        record: as in ``run.json``.
+    """
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {"paragraphs": paragraphs, "seconds": seconds, "cell": cell}
+    figures = {
+        name: embed(folder / "figures" / name)
+        for section in report.sections
+        for name in section.figures
+    }
+    return environment.get_template("report.html").render(
+        run=folder.name,
+        report=report,
+        headline=rows(report.headline) if report.headline is not None else None,
+        figures=figures,
+        tables={
+            name: rows(table)
+            for section in report.sections
+            for name, table in section.tables.items()
+        },
+        holding=sum(claim.holds for claim in report.claims),
+        claims=[claim_row(claim) for claim in report.claims],
+        config=flatten(config),
+        stages=stages,
+        versions=versions,
+        record=record,
+        files=sorted(path.name for path in (folder / "tables").iterdir()),
+    )
+
+
+def embed(path: Path) -> str:
+    """A figure as a data address."""
+    svg = path.with_name(f"{path.name}.svg").read_bytes()
+    if len(svg) <= LARGEST_SVG:
+        return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
+    png = path.with_name(f"{path.name}.png").read_bytes()
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+
+
+def rows(table: Table) -> dict[str, Any]:
+    """A table's head and body as text, with the columns that hold numbers."""
+    import pyarrow
+
+    numeric = [
+        pyarrow.types.is_integer(field.type) or pyarrow.types.is_floating(field.type)
+        for field in table.schema
+    ]
+    shown = table.slice(0, LONGEST_TABLE).to_pylist()
+    return {
+        "head": [name.replace("_", " ") for name in table.column_names],
+        "body": [[cell(value) for value in row.values()] for row in shown],
+        "numeric": numeric,
+        "rows": table.num_rows,
+    }
+
+
+def claim_row(claim: Claim) -> dict[str, Any]:
+    """A claim with its numbers as text."""
+    expected, measured = cell(claim.expected), cell(claim.measured)
+    return dataclasses.asdict(claim) | {"expected": expected, "measured": measured}
+
+
+def cell(value: Any) -> str:
+    """A value for people: floats with three significant digits."""
+    if value is None:
+        return "\u2013"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        if value == 0 or not math.isfinite(value):
+            return f"{value:g}"
+        if not 0.001 <= abs(value) < 1e5:
+            return f"{value:.2e}"
+        return f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
+    if isinstance(value, int):
+        return f"{value:,}".replace(",", "\u202f")  # a thin space between thousands
+    return str(value)
+
+
+def paragraphs(text: str) -> list[tuple[bool, str]]:
+    """The paragraphs of a text, which empty lines separate, and whether each is a listing.
+
+    A paragraph with an indented line is a listing: its lines are kept.
+    """
+    parts = [part.strip("\n") for part in text.split("\n\n") if part.strip()]
+    return [("\n  " in f"\n{part}", part) for part in parts]
+
+
+def flatten(value: Any, where: str = "") -> list[tuple[str, str]]:
+    """Nested dataclasses as pairs of a dotted name and a value; tuples of dataclasses, too."""
+    if isinstance(value, tuple) and any(dataclasses.is_dataclass(item) for item in value):
+        return [pair for i, item in enumerate(value) for pair in flatten(item, f"{where}[{i}]")]
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return [(where, repr(value))]
+    pairs = [(where or "experiment", type(value).__name__)]
+    for name in names(value):
+        pairs += flatten(getattr(value, name), f"{where}.{name}".removeprefix("."))
+    return pairs

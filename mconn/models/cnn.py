@@ -1,0 +1,74 @@
+"""The small convolutional network."""
+
+from typing import Literal, get_args
+
+import flax.linen as nn
+import numpy as np
+from jaxtyping import Array, Float
+
+from mconn.choices import check_choice
+from mconn.models.parts import (
+    ACTIVATIONS,
+    INITIALISERS,
+    Activation,
+    Initialiser,
+    Normaliser,
+    check_parts,
+    normalise,
+)
+
+Head = Literal["flatten", "average"]
+
+
+class CNN(nn.Module):
+    """``depth`` blocks (convolution 3 x 3, normaliser, activation, max-pooling), a dense head.
+
+    The first block has ``width`` channels and each later one twice as many as the one before;
+    pooling is 2 x 2, and left out where the image has a side of one pixel.
+
+    Attributes:
+        width: channels of the first block.
+        depth: blocks.
+        classes: outputs.
+        activation: the non-linearity's name.
+        normaliser: ``none``, ``layer`` (LayerNorm over the channels) or ``batch`` (BatchNorm).
+        initialiser: of the kernels: ``lecun`` (Flax's own), ``he`` or ``glorot``, all normal.
+        head: how the dense layer sees the last image: ``flatten`` or its global ``average``.
+
+    Raises:
+        ConfigError: for a size below one, or an unknown name.
+    """
+
+    width: int = 16
+    depth: int = 3
+    classes: int = 10
+    activation: Activation = "relu"
+    normaliser: Normaliser = "none"
+    initialiser: Initialiser = "lecun"
+    head: Head = "flatten"
+
+    def __post_init__(self) -> None:
+        check_parts(
+            self.width,
+            self.depth,
+            self.classes,
+            self.activation,
+            self.normaliser,
+            self.initialiser,
+        )
+        check_choice("head", self.head, get_args(Head))
+        super().__post_init__()
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array | np.ndarray, "batch height width channels"], train: bool = False
+    ) -> Float[Array, "batch classes"]:
+        """The logits; ``train`` makes BatchNorm use, and update, the batch's statistics."""
+        kernel = INITIALISERS[self.initialiser]
+        for block in range(self.depth):
+            x = nn.Conv(self.width * 2**block, (3, 3), kernel_init=kernel)(x)
+            x = ACTIVATIONS[self.activation](normalise(self.normaliser, x, train))
+            if min(x.shape[1:3]) > 1:
+                x = nn.max_pool(x, (2, 2), (2, 2))
+        x = x.mean(axis=(1, 2)) if self.head == "average" else x.reshape(x.shape[0], -1)
+        return nn.Dense(self.classes, kernel_init=kernel)(x)

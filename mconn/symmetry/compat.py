@@ -1,0 +1,175 @@
+"""From a function to a flat list of equations: the only module that knows the versions of JAX.
+
+JAX 0.10 and 0.12 are two dialects of jaxpr: closed and open jaxprs became one class, and scan tells
+its operands apart in another way. Here both become a `Program`, with every call (jit, remat,
+custom_jvp, ...) inlined and with dead code removed. Values are numbered.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.core import Tracer
+from jax.extend import core, source_info_util
+
+CALLS = {
+    "jit": "jaxpr",
+    "pjit": "jaxpr",
+    "remat": "jaxpr",
+    "remat2": "jaxpr",
+    "checkpoint": "jaxpr",
+    "core_call": "call_jaxpr",
+    "closed_call": "call_jaxpr",
+    "core_closed_call": "call_jaxpr",
+    "custom_jvp_call": "call_jaxpr",
+    "custom_vjp_call": "call_jaxpr",
+    "custom_vjp_call_jaxpr": "fun_jaxpr",
+}
+"""Primitives that only call a jaxpr on their operands, and the parameter that holds it."""
+
+BODIES = {
+    "scan": ("jaxpr",),
+    "while": ("cond_jaxpr", "body_jaxpr"),
+    "cond": ("branches",),
+}
+"""Control flow that is kept as one equation, and the parameters that hold its jaxprs."""
+
+
+@dataclass(frozen=True)
+class Equation:
+    """One application of a primitive to numbered values; ``shapes`` are those of its outputs."""
+
+    primitive: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    parameters: dict[str, Any]
+    bodies: tuple["Program", ...]
+    original: Any
+
+    def source(self) -> str:
+        """The place in the model, as ``module (file:line)``."""
+        place = source_info_util.summarize(self.original.source_info).rpartition("/")[2]
+        module = str(self.original.source_info.name_stack)
+        return f"{module} ({place})" if module else place
+
+    @property
+    def has_effects(self) -> bool:
+        """Whether it does more than to compute its outputs."""
+        return bool(self.original.effects)
+
+
+@dataclass
+class Program:
+    """A function as equations over numbered values; ``shapes[v]`` is the shape of value v."""
+
+    shapes: list[tuple[int, ...]] = field(default_factory=list)
+    constants: dict[int, Any] = field(default_factory=dict)
+    inputs: tuple[int, ...] = ()
+    outputs: tuple[int, ...] = ()
+    equations: list[Equation] = field(default_factory=list)
+
+
+def trace(apply: Callable[..., Any], *arguments: Any) -> Program:
+    """The live equations of ``apply(*arguments)``; the arguments may be abstract."""
+    return to_program(*opened(jax.make_jaxpr(apply)(*arguments)))
+
+
+def opened(jaxpr: Any) -> tuple[Any, Sequence[Any]]:
+    """A jaxpr without its constants, and these."""
+    return getattr(jaxpr, "jaxpr", jaxpr), getattr(jaxpr, "consts", ())
+
+
+def to_program(jaxpr: Any, consts: Sequence[Any]) -> Program:
+    """A program that computes what the jaxpr does."""
+    program = Program()
+    inputs = [new_value(program, var.aval) for var in jaxpr.invars]
+    outputs = inline(program, jaxpr, consts, inputs)
+    program.inputs, program.outputs = tuple(inputs), tuple(outputs)
+    program.equations = live(program.equations, program.outputs)
+    return program
+
+
+def new_value(program: Program, aval: Any) -> int:
+    """The number of a new value."""
+    program.shapes.append(shape_of(aval))
+    return len(program.shapes) - 1
+
+
+def shape_of(aval: Any) -> tuple[int, ...]:
+    """The shape of an abstract value; tokens and the like have none."""
+    return tuple(getattr(aval, "shape", ()))
+
+
+def inline(program: Program, jaxpr: Any, consts: Sequence[Any], inputs: Sequence[int]) -> list[int]:
+    """Append the equations of ``jaxpr``, applied to ``inputs``; returns its outputs."""
+    values: dict[Any, int] = dict(zip(jaxpr.invars, inputs, strict=True))
+
+    def read(atom: Any) -> int:
+        if not isinstance(atom, core.Literal):
+            return values[atom]
+        number = new_value(program, atom.aval)
+        program.constants[number] = atom.val
+        return number
+
+    for var, constant in zip(jaxpr.constvars, consts, strict=True):
+        values[var] = new_value(program, var.aval)
+        program.constants[values[var]] = constant
+    for equation in jaxpr.eqns:
+        operands = [read(atom) for atom in equation.invars]
+        called = CALLS.get(equation.primitive.name)
+        if called is not None:
+            results = inline(program, *opened(equation.params[called]), operands)
+        else:
+            results = [new_value(program, var.aval) for var in equation.outvars]
+            program.equations.append(to_equation(equation, operands, results))
+        values.update(zip(equation.outvars, results, strict=True))
+    return [read(atom) for atom in jaxpr.outvars]
+
+
+def to_equation(equation: Any, inputs: list[int], outputs: list[int]) -> Equation:
+    """One equation, with the bodies of control flow as programs of their own."""
+    name, parameters = equation.primitive.name, dict(equation.params)
+    if name == "scan" and "ft_in" in parameters:
+        consts, carry, _ = parameters["ft_in"].unpack()
+        parameters |= {"num_consts": len(list(consts)), "num_carry": len(list(carry))}
+    held = [parameters[key] for key in BODIES.get(name, ())]
+    bodies = held[0] if name == "cond" else held
+    programs = tuple(to_program(*opened(jaxpr)) for jaxpr in bodies)
+    shapes = tuple(shape_of(var.aval) for var in equation.outvars)
+    return Equation(name, tuple(inputs), tuple(outputs), shapes, parameters, programs, equation)
+
+
+def live(equations: Sequence[Equation], outputs: Sequence[int]) -> list[Equation]:
+    """The equations that the outputs depend on, and those with effects."""
+    needed, kept = set(outputs), []
+    for equation in reversed(equations):
+        if equation.has_effects or needed.intersection(equation.outputs):
+            needed.update(equation.inputs)
+            kept.append(equation)
+    return kept[::-1]
+
+
+def evaluate(program: Program, arguments: Sequence[Any], wanted: Sequence[int]) -> list[Any]:
+    """The values numbered ``wanted``, computed from the flat arguments; can be traced."""
+    values = program.constants | dict(zip(program.inputs, arguments, strict=True))
+    for equation in live(program.equations, wanted):
+        original = equation.original
+        parameters = original.primitive.get_bind_params(original.params)
+        with original.ctx.manager:
+            results = original.primitive.bind(
+                *(values[number] for number in equation.inputs), **parameters
+            )
+        if not original.primitive.multiple_results:
+            results = [results]
+        values.update(zip(equation.outputs, results, strict=True))
+    return [values[number] for number in wanted]
+
+
+def is_concrete(constant: Any) -> bool:
+    """Whether the entries of a constant can be looked at: it is no tracer and holds no keys."""
+    return not isinstance(constant, Tracer) and not jnp.issubdtype(
+        jnp.result_type(constant), jax.dtypes.extended
+    )

@@ -1,0 +1,355 @@
+"""Labels of axes: which permutation moves which entries of a value.
+
+An *axis* is a sum of segments, a *segment* is a product of atoms in C order (the outermost first),
+and an *atom* is a label with its size. Flattening an image gives the product (height, width,
+channels), concatenating gives a sum, and a reshape into groups splits a label into a product.
+
+Labels live in a union-find. Aligning two axes makes their labels equal, or first splits the larger
+label so that they can be made equal; where that is impossible the labels are *pinned*: only the
+identity acts on them. Pinning is always sound; it can only make the group smaller.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+
+
+@dataclass(frozen=True, slots=True)
+class Atom:
+    """A factor of an axis: a label, or None where the value does not vary ("uniform")."""
+
+    label: int | None
+    size: int
+
+
+Segment = tuple[Atom, ...]
+"""A product of atoms, the outermost first; the empty product has one entry."""
+
+Axis = tuple[Segment, ...]
+"""A sum of segments, one after the other."""
+
+Layout = tuple[Axis, ...]
+"""The axes of a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a label is pinned, and the place in the model where that happened."""
+
+    text: str
+    source: str
+
+
+SEGMENTS = 256
+"""An axis that would fall into more segments than this is pinned instead: time stays linear."""
+
+
+def uniform(size: int) -> Axis:
+    """An axis along which a value does not vary."""
+    return ((),) if size == 1 else ((Atom(None, size),),)
+
+
+def segment_size(segment: Segment) -> int:
+    """The number of entries of a product."""
+    return math.prod(atom.size for atom in segment)
+
+
+def axis_size(axis: Axis) -> int:
+    """The number of entries of a sum of products."""
+    return sum(segment_size(segment) for segment in axis)
+
+
+def boundaries(axis: Axis) -> set[int]:
+    """Where the segments of an axis end."""
+    return set(accumulate(segment_size(segment) for segment in axis))
+
+
+def is_uniform(axis: Axis) -> bool:
+    """Whether the value is known not to vary along the whole axis."""
+    return len(axis) == 1 and all(atom.label is None for atom in axis[0])
+
+
+def atoms_of(axis: Axis) -> Iterator[Atom]:
+    """All atoms of an axis, in order."""
+    return (atom for segment in axis for atom in segment)
+
+
+def occurrences(axis: Axis) -> Iterator[tuple[Atom, int, int, int]]:
+    """Every atom, where its segment starts, and the entries outside and inside the atom."""
+    start = 0
+    for segment in axis:
+        outer, size = 1, segment_size(segment)
+        for atom in segment:
+            yield atom, start, outer, size // (outer * atom.size)
+            outer *= atom.size
+        start += size
+
+
+class Labels:
+    """A union-find of labels that can be pinned, and split into a product or a sum.
+
+    Axes are immutable and refer to labels by number; `resolve` tells what an axis made earlier
+    means now. `source` tells the place in the model that the next pin is blamed on.
+    """
+
+    def __init__(self) -> None:
+        self.parents: list[int] = []
+        self.parts: dict[int, Axis] = {}
+        self.pins: dict[int, Reason] = {}
+        self.source: Callable[[], str] = str
+
+    def fresh(self, size: int) -> Axis:
+        """An axis with a new label of its own."""
+        return uniform(size) if size < 2 else ((self.new_atom(size),),)
+
+    def pinned(self, size: int, text: str) -> Axis:
+        """An axis that nothing may permute."""
+        axis = self.fresh(size)
+        self.pin(axis, text)
+        return axis
+
+    def new_atom(self, size: int) -> Atom:
+        """A new label."""
+        self.parents.append(len(self.parents))
+        return Atom(len(self.parents) - 1, size)
+
+    def find(self, label: int) -> int:
+        """The representative of a label's class: its oldest member."""
+        while self.parents[label] != label:
+            self.parents[label] = self.parents[self.parents[label]]
+            label = self.parents[label]
+        return label
+
+    def is_fixed(self, atom: Atom) -> bool:
+        """Whether no permutation moves the atom: it is pinned, or uniform."""
+        return atom.label is None or self.find(atom.label) in self.pins
+
+    def resolve(self, axis: Axis) -> Axis:
+        """The axis in terms of the labels that exist now."""
+        return tuple(
+            piece
+            for segment in axis
+            for piece in self.multiply([self.expand(atom) for atom in segment])
+        )
+
+    def expand(self, atom: Atom) -> Axis:
+        """What an atom stands for, after the splits of its label."""
+        if atom.label is None:
+            return ((atom,),)
+        root = self.find(atom.label)
+        if not self.is_split(root):
+            return ((Atom(root, atom.size),),) if atom.size > 1 else ((),)
+        # From the innermost part outwards: a chain of splits can be longer than Python's stack.
+        pending = [root]
+        while pending:
+            deeper = [part for part in self.split_parts(pending[-1]) if self.split_parts(part)]
+            if not deeper:
+                innermost = pending.pop()
+                self.parts[innermost] = self.resolve(self.parts[innermost])
+            pending.extend(deeper)
+        return self.parts[root]
+
+    def is_split(self, root: int) -> bool:
+        """Whether a representative stands for its parts."""
+        return root in self.parts and root not in self.pins
+
+    def split_parts(self, root: int) -> list[int]:
+        """The parts of a representative that are split themselves."""
+        labels = (atom.label for atom in atoms_of(self.parts.get(root, ())))
+        roots = (self.find(label) for label in labels if label is not None)
+        return [part for part in roots if self.is_split(part)]
+
+    def multiply(self, axes: Iterable[Axis]) -> Axis:
+        """The product of axes, the outermost first, as a sum of products.
+
+        (A + B) x C = A x C + B x C. The other way round, C x (A + B) repeats A + B for every entry
+        of C, which is a sum of products only if C is fixed; otherwise A and B are pinned.
+        """
+        terms: Axis = ((),)
+        for axis in axes:
+            factor = axis
+            if len(factor) > 1:
+                repeats = sum(segment_size(term) for term in terms)
+                fixed = all(self.is_fixed(atom) for atom in atoms_of(terms))
+                if fixed and repeats * len(factor) <= SEGMENTS:
+                    terms = tuple(factor) * repeats
+                    continue
+                self.pin(factor, "a sum of axes inside a product of axes")
+                factor = self.pinned(axis_size(factor), self.why(factor))
+            terms = tuple(term + segment for term in terms for segment in factor)
+        return terms
+
+    def pin(self, axis: Axis, text: str) -> None:
+        """Let nothing permute the axis."""
+        for atom in atoms_of(axis):
+            self.pin_atom(atom, text)
+
+    def pin_atom(self, atom: Atom, text: str) -> None:
+        """Let nothing permute the atom, whatever its label was split into."""
+        if atom.label is None:
+            return
+        root = self.find(atom.label)
+        if root in self.pins:
+            return
+        reason = Reason(text, self.source())
+        for part in atoms_of(self.expand(atom)):
+            if part.label is not None:
+                self.pins.setdefault(part.label, reason)
+        self.pins[root] = reason
+
+    def align(self, left: Axis, right: Axis) -> Axis:
+        """Make two axes move together, as the operands of an element-wise function must.
+
+        Returns the axis of the result: it varies where either of the two varies.
+        """
+        while True:
+            left, right = self.resolve(left), self.resolve(right)
+            for one, other in ((left, right), (right, left)):
+                if is_uniform(one):
+                    return other
+                if all(atom.label is not None and self.is_fixed(atom) for atom in atoms_of(one)):
+                    self.pin(other, self.why(one))
+                    return one
+            differences = boundaries(left) ^ boundaries(right)
+            if not differences:
+                return tuple(map(self.align_segments, left, right))
+            if max(len(left), len(right)) > SEGMENTS:
+                return self.pin_together(left, right, "an axis of too many pieces")
+            left, right = (sum(self.cut(axis, min(differences)), ()) for axis in (left, right))
+
+    def align_segments(self, left: Segment, right: Segment) -> Segment:
+        """Make two products move together, splitting labels into products where sizes differ."""
+        result: Segment = ()
+        while left:
+            (left,), (right,) = self.resolve((left,)), self.resolve((right,))
+            one, other = left[0], right[0]
+            if one.size == other.size:
+                result += (self.unify(one, other),)
+                left, right = left[1:], right[1:]
+            elif one.size % other.size == 0:
+                left = self.divide(one, other.size) + left[1:]
+            elif other.size % one.size == 0:
+                right = self.divide(other, one.size) + right[1:]
+            else:
+                text = f"groups of {one.size} and of {other.size} on one axis"
+                (rest,) = self.pin_together((left,), (right,), text)
+                return result + rest
+        return result
+
+    def pin_together(self, left: Axis, right: Axis, text: str) -> Axis:
+        """Pin two axes that cannot move together."""
+        self.pin(left, text)
+        self.pin(right, text)
+        return self.pinned(axis_size(left), text)
+
+    def unify(self, one: Atom, other: Atom) -> Atom:
+        """Make two atoms of one size move together."""
+        if one.label is None or other.label is None:
+            return one if other.label is None else other
+        if self.is_fixed(one) or self.is_fixed(other):
+            fixed, moving = (one, other) if self.is_fixed(one) else (other, one)
+            self.pin_atom(moving, self.why(((fixed,),)))
+            return fixed
+        older, newer = sorted((self.find(one.label), self.find(other.label)))
+        self.parents[newer] = older
+        return Atom(older, one.size)
+
+    def why(self, axis: Axis) -> str:
+        """Why the first pinned atom of an axis is pinned."""
+        roots = (self.find(atom.label) for atom in atoms_of(axis) if atom.label is not None)
+        return next((self.pins[root].text for root in roots if root in self.pins), "")
+
+    def divide(self, atom: Atom, outer: int) -> tuple[Atom, Atom]:
+        """Split an atom into a product of ``outer`` and the rest."""
+        one, other = self.child(atom, outer), self.child(atom, atom.size // outer)
+        self.split(atom, ((one, other),))
+        return one, other
+
+    def bisect(self, atom: Atom, first: int) -> tuple[Segment, Segment]:
+        """Split an atom into a sum of its ``first`` entries and the rest."""
+        one, other = (
+            (self.child(atom, size),) if size > 1 else () for size in (first, atom.size - first)
+        )
+        self.split(atom, (one, other))
+        return one, other
+
+    def child(self, atom: Atom, size: int) -> Atom:
+        """A new atom for a part of an atom: uniform or pinned where the whole is."""
+        if atom.label is None:
+            return Atom(None, size)
+        child = self.new_atom(size)
+        if self.is_fixed(atom):
+            self.pins[len(self.parents) - 1] = self.pins[self.find(atom.label)]
+        return child
+
+    def split(self, atom: Atom, parts: Axis) -> None:
+        """Note what a label consists of from now on; a fixed one stays whole."""
+        if atom.label is not None and not self.is_fixed(atom):
+            self.parts[self.find(atom.label)] = parts
+
+    def cut(self, axis: Axis, offset: int) -> tuple[Axis, Axis]:
+        """The first ``offset`` entries of an axis, and the rest."""
+        left: Axis = ()
+        right = self.resolve(axis)
+        while right:
+            segment, size = right[0], segment_size(right[0])
+            if offset < size:
+                break
+            left, right, offset = (*left, segment), right[1:], offset - size
+        else:
+            return left, ()
+        if offset == 0:
+            return left, right
+        inner = size // segment[0].size
+        if offset % inner == 0:
+            first, second = self.bisect(segment[0], offset // inner)
+            return (*left, first + segment[1:]), (second + segment[1:], *right[1:])
+        if self.is_fixed(segment[0]) and segment[0].size + len(axis) <= SEGMENTS:
+            copies: Axis = (segment[1:],) * segment[0].size
+            one, other = self.cut(copies + right[1:], offset)
+            return left + one, other
+        text = f"a cut inside a group of {inner}"
+        self.pin((segment,), text)
+        one, other = self.pinned(offset, text), self.pinned(size - offset, text)
+        return left + one, other + right[1:]
+
+    def factor(self, axis: Axis, sizes: tuple[int, ...]) -> Layout:
+        """Split an axis into a product of axes of the given sizes, the outermost first."""
+        axis = self.resolve(axis)
+        if len(axis) == 1:
+            return self.factor_segment(axis[0], sizes)
+        # A sum splits if every segment is a whole number of the inner blocks: the outer axis is
+        # then the sum, and the inner axes move together in all of its segments.
+        inner = math.prod(sizes[1:])
+        if any(end % inner for end in boundaries(axis)):
+            text = "a reshape of a concatenated axis"
+            self.pin(axis, text)
+            return tuple(self.pinned(size, text) for size in sizes)
+        outer: Axis = ()
+        rest = tuple(uniform(size) for size in sizes[1:])
+        for segment in axis:
+            first, *others = self.factor((segment,), (segment_size(segment) // inner, *sizes[1:]))
+            outer += first
+            rest = tuple(map(self.align, rest, others))
+        return (outer, *rest)
+
+    def factor_segment(self, segment: Segment, sizes: tuple[int, ...]) -> Layout:
+        """Split a product into products of the given sizes."""
+        layout: Layout = ()
+        rest = segment
+        for size in sizes:
+            taken: Segment = ()
+            while size > 1:
+                (rest,) = self.resolve((rest,))
+                atom, rest = rest[0], rest[1:]
+                if atom.size > size and atom.size % size == 0:
+                    atom, inner = self.divide(atom, size)
+                    rest = (inner, *rest)
+                if size % atom.size:
+                    text = f"a reshape of {atom.size} entries across groups of {size}"
+                    self.pin((segment,), text)
+                    return tuple(self.pinned(size, text) for size in sizes)
+                taken, size = (*taken, atom), size // atom.size
+            layout += ((taken,),)
+        return layout

@@ -1,0 +1,180 @@
+"""Primitives that reshape, reorder, cut and join axes."""
+
+import math
+from itertools import accumulate
+
+from mconn.symmetry.compat import Equation
+from mconn.symmetry.labels import Axis, Labels, Layout, axis_size, is_uniform, uniform
+from mconn.symmetry.rules.table import (
+    align_layouts,
+    pin_axes,
+    pin_everything,
+    primitives,
+    rule,
+)
+
+CUTS = primitives("slice split")
+"""Primitives that read contiguous parts of their operand."""
+
+
+@rule("broadcast_in_dim")
+def broadcast_in_dim(
+    labels: Labels, equation: Equation, operand: Layout, *dynamic: Layout
+) -> list[Layout]:
+    """New axes, and axes of size one, become uniform."""
+    del labels, dynamic
+    (shape,) = equation.shapes
+    result = [uniform(size) for size in shape]
+    for axis, out in zip(operand, equation.parameters["broadcast_dimensions"], strict=True):
+        if axis_size(axis) == shape[out]:
+            result[out] = axis
+    return [tuple(result)]
+
+
+@rule("reshape")
+def reshape(labels: Labels, equation: Equation, operand: Layout, *dynamic: Layout) -> list[Layout]:
+    """Axes merge into products, and split into the factors of a product."""
+    if dynamic or equation.parameters.get("dimensions") is not None:
+        return pin_everything(labels, equation, operand, *dynamic)
+    (shape,) = equation.shapes
+    result = [uniform(size) for size in shape]
+    sources = [axis for axis in operand if axis_size(axis) > 1]
+    targets = [i for i, size in enumerate(shape) if size > 1]
+    while sources:
+        merged, size = [sources.pop(0)], 1
+        group = [targets.pop(0)]
+        while (size := shape_product(shape, group)) != (whole := size_product(merged)):
+            if size < whole:
+                group.append(targets.pop(0))
+            else:
+                merged.append(sources.pop(0))
+        product = labels.multiply([labels.resolve(axis) for axis in merged])
+        pieces = labels.factor(product, tuple(shape[i] for i in group))
+        for i, piece in zip(group, pieces, strict=True):
+            result[i] = piece
+    return [tuple(result)]
+
+
+@rule("squeeze")
+def squeeze(labels: Labels, equation: Equation, operand: Layout) -> list[Layout]:
+    """Axes of size one disappear."""
+    del labels
+    gone = equation.parameters["dimensions"]
+    return [tuple(axis for i, axis in enumerate(operand) if i not in gone)]
+
+
+@rule("expand_dims")
+def expand_dims(labels: Labels, equation: Equation, operand: Layout) -> list[Layout]:
+    """Axes of size one appear."""
+    del labels
+    (shape,), rest = equation.shapes, iter(operand)
+    new = equation.parameters["dimensions"]
+    return [tuple(uniform(1) if i in new else next(rest) for i in range(len(shape)))]
+
+
+@rule("transpose")
+def transpose(labels: Labels, equation: Equation, operand: Layout) -> list[Layout]:
+    """Axes change places."""
+    del labels
+    return [tuple(operand[i] for i in equation.parameters["permutation"])]
+
+
+@rule("rev")
+def rev(labels: Labels, equation: Equation, operand: Layout) -> list[Layout]:
+    """Entries change places: the reversed axes are pinned."""
+    return [pin_axes(labels, operand, equation.parameters["dimensions"], "rev")]
+
+
+@rule("iota")
+def iota(labels: Labels, equation: Equation, *dynamic: Layout) -> list[Layout]:
+    """The entries are their own positions along one axis, and do not vary along the others."""
+    del dynamic
+    (shape,), counted = equation.shapes, equation.parameters["dimension"]
+    return [
+        tuple(
+            labels.pinned(size, "iota") if i == counted else uniform(size)
+            for i, size in enumerate(shape)
+        )
+    ]
+
+
+@rule("slice")
+def slice_(labels: Labels, equation: Equation, operand: Layout) -> list[Layout]:
+    """A contiguous part of an axis splits its labels into a sum; a stride pins."""
+    starts, limits = equation.parameters["start_indices"], equation.parameters["limit_indices"]
+    strides = equation.parameters["strides"] or (1,) * len(operand)
+    (shape,) = equation.shapes
+    result = []
+    for axis, start, limit, stride, size in zip(
+        operand, starts, limits, strides, shape, strict=True
+    ):
+        if stride == 1:
+            result.append(part(labels, axis, start, limit))
+        else:
+            labels.pin(axis, "a slice with a stride")
+            result.append(labels.pinned(size, "a slice with a stride"))
+    return [tuple(result)]
+
+
+@rule("split")
+def split(labels: Labels, equation: Equation, operand: Layout) -> list[Layout]:
+    """Several contiguous parts of one axis."""
+    cut, sizes = equation.parameters["axis"], [int(s) for s in equation.parameters["sizes"]]
+    ends = list(accumulate(sizes))
+    return [
+        (*operand[:cut], part(labels, operand[cut], end - size, end), *operand[cut + 1 :])
+        for size, end in zip(sizes, ends, strict=True)
+    ]
+
+
+@rule("concatenate")
+def concatenate(labels: Labels, equation: Equation, *operands: Layout) -> list[Layout]:
+    """Along one axis a sum; along the others the operands move together."""
+    joined = equation.parameters["dimension"]
+    axis = sum((operand[joined] for operand in operands if axis_size(operand[joined])), ())
+    others = align_layouts(
+        labels, [operand[:joined] + operand[joined + 1 :] for operand in operands]
+    )
+    return [(*others[:joined], axis, *others[joined:])]
+
+
+@rule("pad")
+def pad(labels: Labels, equation: Equation, operand: Layout, value: Layout) -> list[Layout]:
+    """A sum with uniform ends; negative padding cuts, interior padding pins."""
+    del value
+    (shape,) = equation.shapes
+    result = []
+    for axis, (low, high, interior), size in zip(
+        operand, equation.parameters["padding_config"], shape, strict=True
+    ):
+        if interior:
+            labels.pin(axis, "padding between entries")
+            result.append(labels.pinned(size, "padding between entries"))
+            continue
+        kept = part(labels, axis, max(0, -low), axis_size(axis) - max(0, -high))
+        ends = [uniform(int(width)) if width > 0 else () for width in (low, high)]
+        result.append(ends[0] + kept + ends[1])
+    return [tuple(result)]
+
+
+def part(labels: Labels, axis: Axis, start: int, limit: int) -> Axis:
+    """Entries ``start`` to ``limit`` of an axis."""
+    size, start, limit = axis_size(axis), int(start), int(limit)
+    if limit <= start:
+        return uniform(0)
+    if (start, limit) == (0, size):
+        return axis
+    if is_uniform(axis):
+        return uniform(limit - start)
+    before_limit, _ = labels.cut(axis, limit)
+    return labels.cut(before_limit, start)[1]
+
+
+def shape_product(shape: tuple[int, ...], axes: list[int]) -> int:
+    """The number of entries of some axes of a shape."""
+    return math.prod(shape[i] for i in axes)
+
+
+def size_product(axes: list[Axis]) -> int:
+    """The number of entries of a product of axes."""
+    return math.prod(axis_size(axis) for axis in axes)

@@ -1,0 +1,113 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mconn.errors import ConfigError
+from mconn.models import CNN, MLP
+from mconn.models.parts import ACTIVATIONS, check_parts
+from mconn.trees import named_leaves
+
+IMAGES = jax.ShapeDtypeStruct((2, 8, 8, 1), jnp.float32)
+
+
+def shapes(model, inputs=IMAGES):
+    variables = jax.eval_shape(model.init, jax.random.key(0), inputs)
+    return {name: leaf.shape for name, leaf in named_leaves(variables).items()}
+
+
+def filled(model, inputs=IMAGES, seed=0):
+    """Variables with numbers of NumPy's, which need no compilation."""
+    random = np.random.default_rng(seed)
+    variables = jax.eval_shape(model.init, jax.random.key(0), inputs)
+    return jax.tree.map(
+        lambda leaf: jnp.asarray(random.uniform(0.05, 0.3, leaf.shape), leaf.dtype), variables
+    )
+
+
+def test_an_mlp_has_the_layers_it_was_asked_for():
+    assert shapes(MLP(width=32, depth=2, classes=7)) == {
+        "params/Dense_0/bias": (32,),
+        "params/Dense_0/kernel": (64, 32),
+        "params/Dense_1/bias": (32,),
+        "params/Dense_1/kernel": (32, 32),
+        "params/Dense_2/bias": (7,),
+        "params/Dense_2/kernel": (32, 7),
+    }
+
+
+def test_a_cnn_doubles_its_channels_and_stops_pooling_at_one_pixel():
+    found = shapes(CNN(width=4, depth=4))
+    kernels = {name: shape for name, shape in found.items() if name.endswith("kernel")}
+    assert kernels == {
+        "params/Conv_0/kernel": (3, 3, 1, 4),
+        "params/Conv_1/kernel": (3, 3, 4, 8),
+        "params/Conv_2/kernel": (3, 3, 8, 16),
+        "params/Conv_3/kernel": (3, 3, 16, 32),
+        "params/Dense_0/kernel": (32, 10),
+    }
+    flat, average = (shapes(CNN(width=4, depth=1, head=head)) for head in ("flatten", "average"))
+    assert flat["params/Dense_0/kernel"] == (4 * 4 * 4, 10)
+    assert average["params/Dense_0/kernel"] == (4, 10)
+
+
+@pytest.mark.parametrize("model", [MLP(8, 2), CNN(4, 2)])
+@pytest.mark.parametrize("normaliser", ["none", "layer", "batch"])
+def test_evaluation_maps_a_batch_to_logits_and_examples_do_not_mix(model, normaliser):
+    model = model.clone(normaliser=normaliser)
+    variables = filled(model)
+    inputs = np.random.default_rng(1).random((5, 8, 8, 1), np.float32)
+    apply = jax.jit(model.apply)
+    logits = apply(variables, inputs)
+    assert logits.shape == (5, 10)
+    np.testing.assert_allclose(apply(variables, inputs[::-1])[::-1], logits, rtol=1e-5)
+    assert ("batch_stats" in variables) == (normaliser == "batch")
+    names = [name for name in named_leaves(variables) if "Norm" in name]
+    assert len(names) == {"none": 0, "layer": 4, "batch": 8}[normaliser]
+
+
+@pytest.mark.parametrize("model", [MLP(8, 1, normaliser="batch"), CNN(4, 1, normaliser="batch")])
+def test_training_mode_updates_the_running_statistics(model):
+    variables = filled(model)
+    inputs = np.random.default_rng(1).random((16, 8, 8, 1), np.float32)
+    _, updates = jax.jit(lambda v, x: model.apply(v, x, train=True, mutable=["batch_stats"]))(
+        variables, inputs
+    )
+    before = named_leaves(variables["batch_stats"])
+    for name, leaf in named_leaves(updates["batch_stats"]).items():
+        assert not np.allclose(leaf, before[name])
+
+
+def test_an_mlp_is_the_formula_it_says():
+    model = MLP(width=6, depth=2, activation="tanh")
+    variables = filled(model)
+    inputs = np.random.default_rng(1).random((3, 8, 8, 1), np.float32)
+    layers = [variables["params"][f"Dense_{i}"] for i in range(3)]
+    hidden = inputs.reshape(3, 64)
+    for layer in layers[:2]:
+        hidden = np.tanh(hidden @ layer["kernel"] + layer["bias"])
+    expected = hidden @ layers[2]["kernel"] + layers[2]["bias"]
+    np.testing.assert_allclose(model.apply(variables, inputs), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("model", [MLP, CNN])
+@pytest.mark.parametrize("argument", ["width", "depth", "classes"])
+def test_a_size_below_one_is_refused(model, argument):
+    with pytest.raises(ConfigError, match=f"{argument} is 0"):
+        model(**{argument: 0})
+
+
+def test_an_unknown_part_names_the_nearest_and_all():
+    with pytest.raises(ConfigError, match=r"'rleu' is unknown \(did you mean 'relu'\?\): .* gelu,"):
+        check_parts(1, 1, 1, "rleu", "none")
+    with pytest.raises(
+        ConfigError, match=r"'group' is unknown.*: choose one of none, layer, batch"
+    ):
+        check_parts(1, 1, 1, "relu", "group")
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_every_activation_makes_a_network(activation):
+    assert jax.eval_shape(
+        MLP(4, 1, activation=activation).init_with_output, jax.random.key(0), IMAGES
+    )[0].shape == (2, 10)

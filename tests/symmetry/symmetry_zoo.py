@@ -1,0 +1,342 @@
+"""Small networks with the generators that they must have."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Case:
+    apply: Callable[..., Any]
+    params: Any
+    inputs: tuple[Any, ...]
+    sizes: dict[str, int]
+
+
+def fill(shapes: Any, seed: int = 0) -> Any:
+    """Parameters drawn with numpy, because every shape that jax.random draws must be compiled."""
+    random = np.random.default_rng(seed)
+
+    def draw(path: Any, leaf: Any) -> np.ndarray:
+        entries = random.normal(size=leaf.shape) * 0.5
+        return (np.abs(entries) + 0.5 if "var" in jax.tree_util.keystr(path) else entries).astype(
+            np.float32
+        )
+
+    return jax.tree_util.tree_map_with_path(draw, shapes)
+
+
+def images(channels: int = 3, size: int = 8) -> np.ndarray:
+    return np.random.default_rng(1).normal(size=(2, size, size, channels)).astype(np.float32)
+
+
+def vectors(size: int = 4) -> np.ndarray:
+    return np.random.default_rng(2).normal(size=(5, size)).astype(np.float32)
+
+
+def linen(model: nn.Module, x: np.ndarray, **sizes: int) -> Case:
+    shapes = jax.eval_shape(model.init, jax.random.key(0), x)
+    return Case(model.apply, fill(shapes), (x,), sizes)
+
+
+def pure(apply: Callable[..., Any], shapes: Any, x: np.ndarray, sizes: dict[str, int]) -> Case:
+    def is_shape(node: Any) -> bool:
+        return isinstance(node, tuple) and all(isinstance(size, int) for size in node)
+
+    abstract = jax.tree.map(
+        lambda shape: jax.ShapeDtypeStruct(shape, np.float32), shapes, is_leaf=is_shape
+    )
+    return Case(apply, fill(abstract), (x,), sizes)
+
+
+class MLP(nn.Module):
+    widths: tuple[int, ...] = (6, 7)
+    activation: Callable[[Any], Any] = nn.relu
+    normaliser: str = "none"
+    train: bool = False
+
+    @nn.compact
+    def __call__(self, x):
+        for width in self.widths:
+            x = self.activation(normalise(self.normaliser, self.train)(nn.Dense(width)(x)))
+        return nn.Dense(3)(x)
+
+
+def normalise(name: str, train: bool = False) -> Callable[[Any], Any]:
+    return {
+        "none": lambda: lambda x: x,
+        "layer": nn.LayerNorm,
+        "batch": lambda: nn.BatchNorm(use_running_average=not train),
+        "group": lambda: nn.GroupNorm(num_groups=2),
+        "instance": nn.InstanceNorm,
+    }[name]()
+
+
+class CNN(nn.Module):
+    normaliser: str = "none"
+    pool: str = "max"
+    head: str = "flatten"
+
+    @nn.compact
+    def __call__(self, x):
+        pool = nn.max_pool if self.pool == "max" else nn.avg_pool
+        for width in (4, 6):
+            x = nn.relu(normalise(self.normaliser)(nn.Conv(width, (3, 3))(x)))
+            x = pool(x, (2, 2), (2, 2))
+        x = x.reshape(x.shape[0], -1) if self.head == "flatten" else x.mean((1, 2))
+        x = nn.relu(nn.Dense(5)(x))
+        return nn.Dense(3)(x)
+
+
+class ResidualMLP(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        x = nn.Dense(6)(x)
+        for _ in range(2):
+            y = nn.relu(nn.Dense(7)(nn.LayerNorm()(x)))
+            x = x + nn.Dense(6)(y)
+        return nn.Dense(3)(x)
+
+
+class ResNet(nn.Module):
+    shortcut: str = "projection"
+
+    @nn.compact
+    def __call__(self, x):
+        x = nn.relu(nn.LayerNorm()(nn.Conv(4, (3, 3))(x)))
+        for width, stride in ((4, 1), (8, 2)):
+            y = nn.relu(nn.LayerNorm()(nn.Conv(width, (3, 3), stride)(x)))
+            y = nn.LayerNorm()(nn.Conv(width, (3, 3))(y))
+            if stride == 2 and self.shortcut == "projection":
+                x = nn.LayerNorm()(nn.Conv(width, (1, 1), 2)(x))
+            elif stride == 2:
+                x = jnp.pad(x[:, ::2, ::2], ((0, 0), (0, 0), (0, 0), (2, 2)))
+            x = nn.relu(x + y)
+        return nn.Dense(3)(x.mean((1, 2)))
+
+
+class DenseNet(nn.Module):
+    head: str = "mean"
+
+    @nn.compact
+    def __call__(self, x):
+        x = nn.Conv(4, (3, 3))(x)
+        for _ in range(2):
+            x = jnp.concatenate([x, nn.relu(nn.Conv(3, (3, 3))(nn.relu(x)))], -1)
+        x = nn.avg_pool(x, (4, 4), (4, 4))
+        x = x.mean((1, 2)) if self.head == "mean" else x.reshape(x.shape[0], -1)
+        return nn.Dense(3)(x)
+
+
+class Separable(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        x = nn.relu(nn.Conv(4, (1, 1))(x))
+        x = nn.relu(nn.Conv(8, (3, 3), feature_group_count=4)(x))
+        x = nn.relu(nn.Conv(6, (1, 1))(x))
+        x = nn.relu(nn.Conv(6, (3, 3), feature_group_count=6)(x))
+        return nn.Dense(3)(x.mean((1, 2)))
+
+
+class SqueezeExcite(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        x = nn.relu(nn.Conv(6, (3, 3))(x))
+        squeezed = nn.relu(nn.Dense(2)(x.mean((1, 2))))
+        x = x * nn.sigmoid(nn.Dense(6)(squeezed))[:, None, None]
+        return nn.Dense(3)(x.mean((1, 2)))
+
+
+class Attention(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        x = nn.Dense(6)(x)
+        x = x + nn.MultiHeadDotProductAttention(num_heads=2, qkv_features=8)(nn.LayerNorm()(x))
+        return nn.Dense(3)(x.mean(1))
+
+
+class Scanned(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        class Block(nn.Module):
+            @nn.compact
+            def __call__(self, x, _):
+                return x + nn.Dense(6)(nn.tanh(nn.Dense(5)(x))), None
+
+        x = nn.Dense(6)(x)
+        stack = nn.scan(Block, variable_axes={"params": 0}, split_rngs={"params": True}, length=3)
+        return nn.Dense(3)(stack()(x, None)[0])
+
+
+class Layer(NamedTuple):
+    weight: Any
+    bias: Any
+
+
+def tuples(params: Any, x: Any) -> Any:
+    first, (last,) = params
+    return jnp.tanh(x @ first.weight + first.bias) @ last.weight + last.bias
+
+
+def lists(params: Any, x: Any) -> Any:
+    for weight, bias in params[:-1]:
+        x = jax.nn.gelu(weight @ x.T + bias[:, None]).T
+    return x @ params[-1][0].T + params[-1][1]
+
+
+def tied_autoencoder(params: Any, x: Any) -> Any:
+    return jax.nn.relu(x @ params["w"] + params["b"]) @ params["w"].T + params["c"]
+
+
+def recurrent(params: Any, x: Any) -> Any:
+    h = jnp.tanh(x @ params["in"])
+    for _ in range(3):
+        h = jnp.tanh(h @ params["again"] + params["b"])
+    return h @ params["out"]
+
+
+def low_rank(params: Any, x: Any) -> Any:
+    return jax.nn.relu(x @ (params["a"] @ params["b"])) @ params["out"]
+
+
+def gated(params: Any, x: Any) -> Any:
+    up, gate = jnp.split(x @ params["in"], 2, axis=-1)
+    return (up * jax.nn.silu(gate)) @ params["out"]
+
+
+def committee(params: Any, x: Any) -> Any:
+    return jnp.tanh(x @ params["w"]).sum(-1)
+
+
+def softmax_layer(params: Any, x: Any) -> Any:
+    return jax.nn.softmax(x @ params["w"] + params["b"]) @ params["out"]
+
+
+def sorted_units(params: Any, x: Any) -> Any:
+    return jnp.sort(x @ params["w"] + params["b"], axis=-1) @ params["out"]
+
+
+def branches(params: Any, x: Any) -> Any:
+    h = x @ params["w"]
+    h = jax.lax.cond(x[0, 0] > 0, jnp.tanh, lambda h: jax.nn.relu(h) + params["b"], h)
+    return h @ params["out"]
+
+
+def loops(params: Any, x: Any) -> Any:
+    h = x @ params["w"]
+    h = jax.lax.fori_loop(0, 3, lambda _, h: jnp.tanh(h @ params["again"]), h)
+    return h @ params["out"]
+
+
+def scanned_time(params: Any, x: Any) -> Any:
+    def step(h: Any, token: Any) -> tuple[Any, Any]:
+        h = jnp.tanh(token @ params["in"] + h @ params["again"])
+        return h, h
+
+    _, hidden = jax.lax.scan(step, jnp.zeros((5, 6)), jnp.stack([x, x + 1, x * 2]))
+    return hidden @ params["out"]
+
+
+@jax.custom_vjp
+def doubled(x: Any) -> Any:
+    return 2 * x
+
+
+doubled.defvjp(lambda x: (2 * x, None), lambda _, g: (2 * g,))
+
+
+def wrapped(params: Any, x: Any) -> Any:
+    h = jax.checkpoint(lambda h: jnp.sin(doubled(h)))(jax.jit(jnp.dot)(x, params["w"]))
+    return jax.vmap(lambda row: row @ params["out"])(h)
+
+
+def train_mode(model: nn.Module) -> Callable[..., Any]:
+    return lambda variables, x: model.apply(variables, x, mutable=["batch_stats"])[0]
+
+
+def batch_norm_in_training() -> Case:
+    model = MLP(normaliser="batch", train=True)
+    case = linen(model, vectors())
+    return Case(train_mode(model), case.params, case.inputs, {"Dense_0": 6, "Dense_1": 7})
+
+
+HIDDEN = {"Dense_0": 6, "Dense_1": 7}
+CONVOLUTIONS = {"Conv_0": 4, "Conv_1": 6, "Dense_0": 5}
+RESIDUAL = {"Conv_0": 4, "Conv_1": 4}
+UNITS = {"w": (4, 6), "b": (6,), "out": (6, 3)}
+RECURRENT = {"in": (4, 6), "again": (6, 6), "b": (6,), "out": (6, 3)}
+
+ZOO: dict[str, Callable[[], Case]] = {
+    "mlp relu": lambda: linen(MLP(), vectors(), **HIDDEN),
+    "mlp tanh": lambda: linen(MLP(activation=nn.tanh), vectors(), **HIDDEN),
+    "mlp gelu": lambda: linen(MLP(activation=nn.gelu), vectors(), **HIDDEN),
+    "mlp leaky relu": lambda: linen(MLP(activation=nn.leaky_relu), vectors(), **HIDDEN),
+    "mlp silu": lambda: linen(MLP(activation=nn.silu), vectors(), **HIDDEN),
+    "mlp softplus": lambda: linen(MLP(activation=nn.softplus), vectors(), **HIDDEN),
+    "mlp layer norm": lambda: linen(MLP(normaliser="layer"), vectors(), **HIDDEN),
+    "mlp batch norm": lambda: linen(MLP(normaliser="batch"), vectors(), **HIDDEN),
+    "mlp batch norm training": batch_norm_in_training,
+    "cnn": lambda: linen(CNN(), images(), **CONVOLUTIONS),
+    "cnn layer norm": lambda: linen(CNN("layer"), images(), **CONVOLUTIONS),
+    "cnn batch norm": lambda: linen(CNN("batch", "average"), images(), **CONVOLUTIONS),
+    "cnn instance norm": lambda: linen(CNN("instance", head="mean"), images(), **CONVOLUTIONS),
+    "cnn average pool": lambda: linen(CNN(pool="average", head="mean"), images(), **CONVOLUTIONS),
+    "cnn group norm": lambda: linen(
+        CNN("group"),
+        images(),
+        **{"Conv_0": 2, "Conv_0#2": 2, "Conv_1": 2, "Conv_1#2": 3},
+        Dense_0=5,
+    ),
+    "residual mlp": lambda: linen(
+        ResidualMLP(), vectors(), **{"Dense_0": 6, "Dense_1": 7, "Dense_3": 7}
+    ),
+    "resnet projection": lambda: linen(ResNet(), images(), **RESIDUAL, Conv_3=8, Conv_4=8),
+    "resnet padding": lambda: linen(
+        ResNet("padding"), images(), **RESIDUAL, **{"Conv_3": 8, "Conv_4": 2, "Conv_4#2": 2}
+    ),
+    "densenet": lambda: linen(DenseNet(), images(), Conv_0=4, Conv_1=3, Conv_2=3),
+    "densenet flatten": lambda: linen(DenseNet("flatten"), images(), Conv_0=4, Conv_1=3, Conv_2=3),
+    "separable convolutions": lambda: linen(
+        Separable(), images(), **{"Conv_0": 4, "Conv_1": 2, "Conv_2": 6}
+    ),
+    "squeeze and excitation": lambda: linen(SqueezeExcite(), images(), Conv_0=6, Dense_0=2),
+    "attention": lambda: linen(
+        Attention(),
+        np.stack([vectors(), vectors() + 1]),
+        **{
+            "Dense_0": 6,
+            "MultiHeadDotProductAttention_0/query": 2,
+            "MultiHeadDotProductAttention_0/query#2": 4,
+            "MultiHeadDotProductAttention_0/value": 4,
+        },
+    ),
+    "scanned layers": lambda: linen(
+        Scanned(), vectors(), **{"Dense_0": 6, "ScanBlock_0/Dense_0": 5}
+    ),
+    "named tuples": lambda: pure(
+        tuples, (Layer((4, 6), (6,)), (Layer((6, 3), (3,)),)), vectors(), {"0": 6}
+    ),
+    "lists": lambda: pure(
+        lists, [[(6, 4), (6,)], [(7, 6), (7,)], [(3, 7), (3,)]], vectors(), {"0": 6, "1": 7}
+    ),
+    "tied autoencoder": lambda: pure(
+        tied_autoencoder, {"w": (4, 6), "b": (6,), "c": (4,)}, vectors(), {"w": 6}
+    ),
+    "recurrent": lambda: pure(recurrent, RECURRENT, vectors(), {"in": 6}),
+    "low rank": lambda: pure(
+        low_rank, {"a": (4, 2), "b": (2, 6), "out": (6, 3)}, vectors(), {"b": 6, "a": 2}
+    ),
+    "gated": lambda: pure(gated, {"in": (4, 12), "out": (6, 3)}, vectors(), {"in": 6}),
+    "committee": lambda: pure(committee, {"w": (4, 6)}, vectors(), {"w": 6}),
+    "softmax": lambda: pure(softmax_layer, UNITS, vectors(), {"w": 6}),
+    "sort": lambda: pure(sorted_units, UNITS, vectors(), {"w": 6}),
+    "cond": lambda: pure(branches, UNITS, vectors(), {"w": 6}),
+    "loop": lambda: pure(loops, RECURRENT | {"w": (4, 6)}, vectors(), {"w": 6}),
+    "scan over time": lambda: pure(scanned_time, RECURRENT, vectors(), {"in": 6}),
+    "wrapped": lambda: pure(wrapped, UNITS, vectors(), {"w": 6}),
+}

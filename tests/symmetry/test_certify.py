@@ -1,0 +1,91 @@
+"""The certificate finds wrong generators, whatever the parameters are."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from symmetry_zoo import MLP, linen, vectors
+
+from mconn import symmetry
+from mconn.errors import SymmetryError
+from mconn.symmetry import Certificate, Generator, Symmetry
+from mconn.symmetry.certify import jittered
+
+
+@pytest.fixture(scope="module")
+def network():
+    case = linen(MLP(normaliser="batch"), vectors())
+    group = symmetry.discover(case.apply, case.params, *case.inputs)
+    return case, group
+
+
+def without(group, name, leaf):
+    """The group with one site of one generator forgotten."""
+    generators = [
+        dataclasses.replace(g, sites=tuple(s for s in g.sites if s.leaf != leaf))
+        if g.name == name
+        else g
+        for g in group.generators
+    ]
+    return Symmetry(tuple(generators))
+
+
+def test_the_same_key_gives_the_same_certificate(network, key):
+    case, group = network
+    certificate = symmetry.certify(group, case.apply, case.params, *case.inputs, key=key)
+    assert certificate.check() is certificate
+    assert certificate.holds
+    assert set(certificate.changes) == {"Dense_0", "Dense_1"}
+    assert 0 < certificate.worst < 1e-10
+    again = symmetry.certify(group, case.apply, case.params, *case.inputs, key=key)
+    assert again == certificate
+
+
+@pytest.mark.parametrize(
+    "leaf", ["params/Dense_0/kernel", "params/Dense_0/bias", "batch_stats/BatchNorm_0/mean"]
+)
+def test_a_forgotten_site_is_found_though_biases_and_statistics_are_trivial(network, leaf, key):
+    case, group = network
+    initial = jax.tree.map(np.zeros_like, case.params)
+    wrong = without(group, "Dense_0", leaf)
+    certificate = symmetry.certify(wrong, case.apply, initial, *case.inputs, key=key)
+    assert not certificate.holds
+    assert certificate.changes["Dense_1"] <= 1e-10
+    with pytest.raises(SymmetryError, match="generator 'Dense_0' changes the outputs"):
+        certificate.check()
+
+
+def test_outputs_that_are_not_finite_prove_nothing():
+    with pytest.raises(SymmetryError, match="'w' changes the outputs by nan"):
+        Certificate({"w": float("nan")}, 1e-10).check()
+
+
+def test_nothing_to_certify(key):
+    group = symmetry.discover(lambda p, x: x @ p, np.ones((4, 3)), vectors())
+    assert group.generators == ()
+    assert symmetry.certify(group, lambda p, x: x @ p, np.ones((4, 3)), vectors(), key=key).holds
+
+
+def test_integer_outputs_and_several_outputs(key):
+    def apply(params, x):
+        h = jnp.tanh(x @ params["w"]) @ params["out"]
+        return {"logits": h, "class": h.argmax(-1), "sure": h > 0}
+
+    params = {"w": np.ones((4, 6), np.float32), "out": np.ones((6, 3), np.float32)}
+    group = symmetry.discover(apply, params, vectors())
+    assert isinstance(group["w"], Generator)
+    symmetry.certify(group, apply, params, vectors(), key=key).check()
+
+
+def test_jitter_keeps_what_must_be_positive():
+    random = np.random.default_rng(0)
+    with jax.enable_x64(True):
+        variances = jittered(np.array([1.0, 0.0, 2.0], np.float32), random)
+        biases = jittered(np.zeros(3, np.float32), random)
+        steps = jittered(np.arange(3), random)
+    assert variances.dtype == biases.dtype == np.float64
+    assert np.all(np.asarray(variances) >= 0)
+    assert len(set(np.asarray(biases).tolist())) == 3
+    np.testing.assert_array_equal(steps, np.arange(3))

@@ -1,0 +1,65 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from mconn.training import Optimiser
+from mconn.training.optimiser import learning_rate, transformation
+
+PARAMS = {"w": jnp.asarray([1.0, -2.0, 3.0])}
+GRADIENT = {"w": jnp.asarray([0.5, 0.25, -1.0])}
+
+
+def stepped(optimiser, steps=1):
+    """The parameters after some steps along the same gradient."""
+    method = transformation(optimiser, epochs=10, steps=10)
+    params, state = PARAMS, method.init(PARAMS)
+    for _ in range(steps):
+        change, state = method.update(GRADIENT, state, params)
+        params = optax.apply_updates(params, change)
+    return np.asarray(params["w"])
+
+
+def test_cosine_falls_from_the_rate_to_zero_over_all_steps():
+    rate = learning_rate(Optimiser(learning_rate=0.1), epochs=4, steps=25)
+    steps = np.arange(101)
+    expected = 0.05 * (1 + np.cos(np.pi * steps / 100))
+    np.testing.assert_allclose(rate(steps), expected, atol=1e-7)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_the_warm_up_rises_on_a_line_and_the_rest_follows(schedule):
+    optimiser = Optimiser(learning_rate=0.1, schedule=schedule, warmup_epochs=2)
+    rate = learning_rate(optimiser, epochs=6, steps=10)
+    np.testing.assert_allclose(rate(np.arange(21)), np.arange(21) / 200, atol=1e-7)
+    later = rate(np.asarray([40, 60]))
+    expected = [0.1, 0.1] if schedule == "constant" else [0.05, 0.0]
+    np.testing.assert_allclose(later, expected, atol=1e-7)
+
+
+def test_sgd_adds_its_decay_to_the_gradient_before_the_momentum():
+    optimiser = Optimiser("sgd", 0.1, momentum=0.5, weight_decay=0.2, schedule="constant")
+    w, g, velocity = *(np.asarray(tree["w"], np.float64) for tree in (PARAMS, GRADIENT)), 0.0
+    for _ in range(3):
+        velocity = 0.5 * velocity + g + 0.2 * w
+        w = w - 0.1 * velocity
+    np.testing.assert_allclose(stepped(optimiser, 3), w, rtol=1e-6)
+
+
+def test_adamw_decays_apart_from_the_gradient():
+    adam = Optimiser("adam", 0.1, schedule="constant")
+    adamw = Optimiser("adamw", 0.1, weight_decay=0.2, schedule="constant")
+    decay = 0.1 * 0.2 * np.asarray(PARAMS["w"])
+    np.testing.assert_allclose(stepped(adamw), stepped(adam) - decay, rtol=1e-6)
+    # Adam's first step has the size of the learning rate, whatever the gradient's.
+    np.testing.assert_allclose(
+        stepped(adam), PARAMS["w"] - 0.1 * jnp.sign(GRADIENT["w"]), rtol=1e-5
+    )
+
+
+def test_sgd_without_momentum_is_the_plain_formula():
+    plain = Optimiser("sgd", 0.1, momentum=0.0, schedule="constant")
+    np.testing.assert_allclose(stepped(plain), PARAMS["w"] - 0.1 * GRADIENT["w"], rtol=1e-6)
+    state = transformation(plain, 1, 1).init(PARAMS)
+    assert all(leaf.size == 1 for leaf in jax.tree.leaves(state))

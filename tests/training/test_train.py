@@ -1,0 +1,166 @@
+from contextlib import contextmanager
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+
+from mconn.data import DataConfig, load
+from mconn.errors import ConfigError, DivergenceError, StructureError
+from mconn.models import CNN, MLP
+from mconn.progress import Progress, Task
+from mconn.training import Optimiser, TrainConfig, train
+from mconn.trees import named_leaves
+
+CONFIG = TrainConfig(
+    MLP(width=12, depth=2, classes=4),
+    DataConfig("digits"),
+    Optimiser(learning_rate=1e-2),
+    seeds=(0, 1),
+    epochs=4,
+    batch_size=25,
+)
+
+
+class Recorder(Progress):
+    """Progress that keeps its updates, and stops the training after some of them."""
+
+    def __init__(self, stop_after=None):
+        self.updates = []
+        self.stop_after = stop_after
+
+    @contextmanager
+    def task(self, description, *, total, unit="step"):
+        recorder = self
+
+        class Recording(Task):
+            def update(self, completed, **fields):
+                recorder.updates.append((completed, fields))
+                if completed == recorder.stop_after:
+                    raise KeyboardInterrupt
+
+        self.started = (description, total, unit)
+        yield Recording()
+
+
+def assert_same_bits(a, b):
+    expected = named_leaves((b.params, b.history))
+    for name, leaf in named_leaves((a.params, a.history)).items():
+        assert leaf.tobytes() == expected[name].tobytes(), name
+
+
+def test_all_seeds_learn_the_digits():
+    config = TrainConfig(
+        MLP(64, 2), DataConfig("digits", normalise="unit"), seeds=(0, 1, 2), epochs=25
+    )
+    dataset = load(config.data)
+    trained = train(config, dataset)
+    logits = jax.jit(jax.vmap(config.model.apply, (0, None)))(trained.params, dataset.test.inputs)
+    accuracy = (np.asarray(logits).argmax(axis=-1) == dataset.test.labels).mean(axis=1)
+    assert (accuracy > 0.93).all()
+    assert len(set(trained.history["train_loss"][-1])) == 3
+    assert (trained.history["train_loss"][-1] < 0.3).all()
+    assert set(trained.history) == {"train_loss", "train_accuracy"}
+
+
+def test_a_cnn_with_batch_norm_carries_its_statistics(validated):
+    config = replace(CONFIG, model=CNN(width=16, depth=1, classes=4, normaliser="batch"), epochs=8)
+    trained = train(config, validated)
+    statistics = named_leaves(trained.params["batch_stats"])
+    assert all(np.ptp(leaf) > 0.01 for leaf in statistics.values())
+    assert (trained.history["validation_accuracy"][-1] > 0.85).all()
+
+
+def test_validation_accuracy_is_that_of_the_returned_networks(validated):
+    trained = train(CONFIG, validated)
+    assert {name: values.shape for name, values in trained.history.items()} == dict.fromkeys(
+        ["train_loss", "train_accuracy", "validation_accuracy"], (4, 2)
+    )
+    logits = jax.vmap(CONFIG.model.apply, (0, None))(trained.params, validated.validation.inputs)
+    expected = (np.asarray(logits).argmax(-1) == validated.validation.labels).mean(axis=1)
+    np.testing.assert_allclose(trained.history["validation_accuracy"][-1], expected, rtol=1e-6)
+
+
+def test_the_validation_split_does_not_change_the_training(dataset, validated):
+    without, beside = train(CONFIG, dataset), train(CONFIG, validated)
+    for name, leaf in named_leaves(without.params).items():
+        np.testing.assert_allclose(named_leaves(beside.params)[name], leaf, atol=1e-6)
+
+
+def test_progress_hears_of_every_epoch(dataset):
+    recorder = Recorder()
+    trained = train(CONFIG, dataset, progress=recorder)
+    assert recorder.started == ("train", 4, "epoch")
+    assert [completed for completed, _ in recorder.updates] == [1, 2, 3, 4]
+    fields = recorder.updates[-1][1]
+    assert fields["loss"] == pytest.approx(trained.history["train_loss"][-1].mean())
+    assert fields["accuracy"] == pytest.approx(trained.history["train_accuracy"][-1].mean())
+    assert fields["speed"].endswith(" examples/s")
+
+
+@pytest.mark.parametrize("stop_after", [1, 3])
+def test_an_interrupted_training_ends_as_if_it_had_never_stopped(validated, tmp_path, stop_after):
+    with pytest.raises(KeyboardInterrupt):
+        train(CONFIG, validated, tmp_path, Recorder(stop_after))
+    recorder = Recorder()
+    resumed = train(CONFIG, validated, tmp_path, recorder)
+    assert [completed for completed, _ in recorder.updates] == list(range(stop_after + 1, 5))
+    assert_same_bits(resumed, train(CONFIG, validated))
+    again = Recorder()
+    assert_same_bits(train(CONFIG, validated, tmp_path, again), resumed)
+    assert again.updates == []
+
+
+def test_a_damaged_checkpoint_costs_one_epoch(dataset, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        train(CONFIG, dataset, tmp_path, Recorder(3))
+    array = max((tmp_path / "3").rglob("*"), key=lambda path: path.stat().st_size)
+    array.write_bytes(array.read_bytes()[:1000])
+    recorder = Recorder()
+    resumed = train(CONFIG, dataset, tmp_path, recorder)
+    assert [completed for completed, _ in recorder.updates] == [3, 4]
+    assert_same_bits(resumed, train(CONFIG, dataset))
+
+
+def test_a_loss_that_is_not_finite_names_step_and_seed(dataset, tmp_path):
+    wild = replace(CONFIG, optimiser=Optimiser("sgd", 1e30), seeds=(5, 6))
+    with pytest.raises(DivergenceError) as error:
+        train(wild, dataset, tmp_path)
+    assert str(error.value) == (
+        "the loss of seed 5 is not finite at step 2 of epoch 1 (step 2 in all): lower the "
+        "learning rate, now 1e+30; there is no checkpoint yet"
+    )
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
+    with pytest.raises(DivergenceError, match=r"seed 5 .*; nothing was saved"):
+        train(wild, dataset)
+
+
+def test_divergence_keeps_the_last_good_checkpoint(dataset, tmp_path):
+    # A linear network, whose loss grows without bound once the rising rate is too large.
+    late = replace(
+        CONFIG,
+        model=MLP(width=12, depth=2, classes=4, activation="identity"),
+        epochs=10,
+        optimiser=Optimiser("sgd", 20.0, schedule="constant", warmup_epochs=9),
+    )
+    with pytest.raises(DivergenceError, match="is not finite at step") as error:
+        train(late, dataset, tmp_path)
+    kept = max(int(path.name) for path in tmp_path.iterdir() if path.is_dir())
+    assert kept >= 1
+    assert f"of epoch {kept + 1} " in str(error.value)
+    assert f"the checkpoint of epoch {kept} is kept in {tmp_path}" in str(error.value)
+    recorder = Recorder()
+    with pytest.raises(DivergenceError) as again:
+        train(late, dataset, tmp_path, recorder)
+    assert str(again.value) == str(error.value)
+    assert recorder.updates == []
+
+
+def test_a_batch_larger_than_the_data_is_refused(dataset):
+    with pytest.raises(ConfigError, match="batch_size is 131 and patterns has 130"):
+        train(replace(CONFIG, batch_size=131), dataset)
+
+
+def test_a_model_with_other_classes_is_refused(dataset):
+    with pytest.raises(StructureError, match=r"the shape \(1, 10\), and patterns has 4 classes"):
+        train(replace(CONFIG, model=MLP(8)), dataset)
