@@ -1,7 +1,8 @@
 """Digits, MLP 3 x 256: the demo, in under two minutes on two cores.
 
-He initialisation, Adam 1e-3 with a cosine schedule, 150 epochs, batches of 100. Expected mean train chord barrier
-(nats): naive 1.21, weights .34, activations .04, each within 40 %, in this order for every pair::
+He initialisation, Adam 1e-3 with a cosine schedule, 150 epochs, batches of 100. Expected mean
+train chord barrier (nats): naive 1.21, weights .34, activations .04, each within 40 %, in this
+order for every pair::
 
     mconn run configs/digits_mlp.py
 """
@@ -39,3 +40,8 @@ def digits_mlp(
         expected=(("naive", 1.21), ("weights", 0.34), ("activations", 0.04)) if published else (),
         expected_source="pilots of this project, 2-3 pairs",
     )
+
+
+def smoke() -> LinearConnectivity:
+    """The same at a size for tests: seconds, and no published numbers to meet."""
+    return digits_mlp(width=64, epochs=20, points=11)

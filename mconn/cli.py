@@ -149,7 +149,7 @@ def run(words: list[str]) -> int:
     folder = runner.run(
         experiment,
         options.results,
-        name=chosen.name,
+        name=chosen.run_name,
         data_dir=options.data_dir,
         progress=progress,
     )

@@ -25,6 +25,11 @@ class Config:
     name: str
     function: Callable[..., Experiment]
 
+    @property
+    def run_name(self) -> str:
+        """What runs of this config are called: the file's name, and the function's if it differs."""
+        return self.name if self.name == self.file.stem else f"{self.file.stem}-{self.name}"
+
     def build(self, *arguments: Any, **options: Any) -> Experiment:
         """Call the function.
 

@@ -9,7 +9,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mconn.errors import SymmetryError
+from mconn.symmetry.compat import trace
 from mconn.symmetry.group import Element, Symmetry, act
+from mconn.symmetry.precision import evaluate_in_double, widened
 from mconn.types import ApplyFn, Key, Params
 
 
@@ -79,12 +81,17 @@ def certify(
     if not names:
         return Certificate({}, tolerance)
 
+    program = trace(apply, params, *inputs)
+
     def changes(elements: Any, params: Params, inputs: tuple[Any, ...]) -> Any:
-        expected = apply(params, *inputs)
+        def outputs(params: Params) -> list[Any]:
+            return evaluate_in_double(program, jax.tree.leaves((params, *inputs)))
+
+        expected = outputs(params)
 
         def change(element: Element) -> Any:
-            moved = apply(act(symmetry, element, params), *inputs)
-            return jnp.stack(jax.tree.leaves(jax.tree.map(relative_change, expected, moved))).max()
+            moved = outputs(act(symmetry, element, params))
+            return jnp.stack(list(map(relative_change, expected, moved))).max()
 
         return jax.lax.map(change, elements)
 
@@ -96,7 +103,7 @@ def certify(
             for name, size in symmetry.sizes.items()
         }
         jittered_params = jax.tree.map(lambda leaf: jittered(leaf, random), params)
-        found = jax.jit(changes)(elements, jittered_params, jax.tree.map(widened, inputs))
+        found = jax.jit(changes)(elements, jittered_params, inputs)
     return Certificate(dict(zip(names, np.asarray(found).tolist(), strict=True)), tolerance)
 
 
@@ -106,14 +113,6 @@ def relative_change(expected: Any, moved: Any) -> Float[Array, ""]:
     expected, moved = jnp.asarray(expected, wide), jnp.asarray(moved, wide)
     scale = jnp.max(jnp.abs(expected), initial=0.0)
     return jnp.max(jnp.abs(moved - expected), initial=0.0) / jnp.where(scale == 0, 1.0, scale)
-
-
-def widened(leaf: Any) -> Any:
-    """The leaf in double precision; integers, booleans and keys stay as they are."""
-    dtype = jnp.result_type(leaf)
-    if not jnp.issubdtype(dtype, jnp.inexact):
-        return leaf
-    return jnp.asarray(leaf, jnp.promote_types(dtype, jnp.float64))
 
 
 def jittered(leaf: Any, random: np.random.Generator) -> Any:

@@ -22,6 +22,7 @@ CALLS = {
     "checkpoint": "jaxpr",
     "core_call": "call_jaxpr",
     "closed_call": "call_jaxpr",
+    "composite": "jaxpr",
     "core_closed_call": "call_jaxpr",
     "custom_jvp_call": "call_jaxpr",
     "custom_vjp_call": "call_jaxpr",
@@ -54,6 +55,11 @@ class Equation:
         place = source_info_util.summarize(self.original.source_info).rpartition("/")[2]
         module = str(self.original.source_info.name_stack)
         return f"{module} ({place})" if module else place
+
+    @property
+    def operand_types(self) -> list[Any]:
+        """The types that it was traced with."""
+        return [atom.aval.dtype for atom in self.original.invars]
 
     @property
     def has_effects(self) -> bool:
@@ -152,20 +158,36 @@ def live(equations: Sequence[Equation], outputs: Sequence[int]) -> list[Equation
     return kept[::-1]
 
 
-def evaluate(program: Program, arguments: Sequence[Any], wanted: Sequence[int]) -> list[Any]:
+def bind(equation: Equation, operands: Sequence[Any], parameters: dict[str, Any]) -> list[Any]:
+    """Apply the primitive of an equation to values."""
+    primitive = equation.original.primitive
+    with equation.original.ctx.manager:
+        results = primitive.bind(*operands, **primitive.get_bind_params(parameters))
+    return list(results) if primitive.multiple_results else [results]
+
+
+def bind_as_traced(equation: Equation, operands: Sequence[Any]) -> list[Any]:
+    """Apply an equation as it stands."""
+    return bind(equation, operands, equation.original.params)
+
+
+def evaluate(
+    program: Program,
+    arguments: Sequence[Any],
+    wanted: Sequence[int],
+    apply: Callable[[Equation, Sequence[Any]], list[Any]] = bind_as_traced,
+) -> list[Any]:
     """The values numbered ``wanted``, computed from the flat arguments; can be traced."""
     values = program.constants | dict(zip(program.inputs, arguments, strict=True))
     for equation in live(program.equations, wanted):
-        original = equation.original
-        parameters = original.primitive.get_bind_params(original.params)
-        with original.ctx.manager:
-            results = original.primitive.bind(
-                *(values[number] for number in equation.inputs), **parameters
-            )
-        if not original.primitive.multiple_results:
-            results = [results]
+        results = apply(equation, [values[number] for number in equation.inputs])
         values.update(zip(equation.outputs, results, strict=True))
     return [values[number] for number in wanted]
+
+
+def has_jaxpr(equation: Equation) -> bool:
+    """Whether a parameter of the equation is a jaxpr."""
+    return any(True for _ in core.jaxprs_in_params(equation.parameters))
 
 
 def is_concrete(constant: Any) -> bool:

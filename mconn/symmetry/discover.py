@@ -166,7 +166,7 @@ def name_of(sites: Sequence[Site], behind: Sequence[str]) -> str:
     """The module of the leaf that brings the axis into the network: ``Dense_0``."""
     leaves = [site.leaf for site in sites]
     leaf = next((leaf for leaf in behind if leaf in leaves), leaves[0])
-    module = leaf.removeprefix("params/").rpartition("/")[0]
+    module = leaf.removeprefix("params/").removesuffix("/value").rpartition("/")[0]
     return module or leaf
 
 

@@ -138,6 +138,32 @@ def concatenate(labels: Labels, equation: Equation, *operands: Layout) -> list[L
     return [(*others[:joined], axis, *others[joined:])]
 
 
+@rule("stack")
+def stack(labels: Labels, equation: Equation, *operands: Layout) -> list[Layout]:
+    """The operands move together; their number is fixed."""
+    new, common = equation.parameters["axis"], align_layouts(labels, operands)
+    return [(*common[:new], labels.pinned(len(operands), "stack"), *common[new:])]
+
+
+@rule("unstack")
+def unstack(labels: Labels, equation: Equation, operand: Layout) -> list[Layout]:
+    """Every entry of the axis becomes a value of its own."""
+    gone = equation.parameters["axis"]
+    labels.pin(operand[gone], "unstack")
+    return [operand[:gone] + operand[gone + 1 :]] * len(equation.outputs)
+
+
+@rule("tile")
+def tile(labels: Labels, equation: Equation, operand: Layout) -> list[Layout]:
+    """Axes are repeated: a product of a uniform axis and the old one."""
+    return [
+        tuple(
+            labels.multiply([uniform(repeats), labels.resolve(axis)])
+            for axis, repeats in zip(operand, equation.parameters["reps"], strict=True)
+        )
+    ]
+
+
 @rule("pad")
 def pad(labels: Labels, equation: Equation, operand: Layout, value: Layout) -> list[Layout]:
     """A sum with uniform ends; negative padding cuts, interior padding pins."""

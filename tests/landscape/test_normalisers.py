@@ -1,0 +1,55 @@
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mconn import landscape
+from mconn.data import Split
+from mconn.models import CNN, MLP
+
+GENERATOR = np.random.default_rng(0)
+
+
+def variables(model, inputs):
+    """Parameters with wrong running statistics."""
+    drawn = jax.jit(model.init)(jax.random.key(0), inputs[:1])
+    return {**drawn, "batch_stats": jax.tree.map(lambda s: s + 3.0, drawn["batch_stats"])}
+
+
+def batches(shape):
+    inputs = GENERATOR.normal(1, 2, size=shape).astype(np.float32)
+    return Split(inputs, np.zeros(shape[:2], np.int32))
+
+
+def test_variance_is_pooled_over_batches_that_differ():
+    class Normaliser(nn.Module):
+        @nn.compact
+        def __call__(self, x, train=False):
+            return nn.BatchNorm(use_running_average=not train, momentum=0.9)(x)
+
+    data = batches((5, 8, 3))
+    data.inputs[:] += 10 * np.arange(5)[:, None, None]
+    params = variables(Normaliser(), data.inputs[0])
+    found = landscape.BatchNormStatistics(Normaliser())(params, data)["batch_stats"]
+    everything = data.inputs.reshape(-1, 3)
+    np.testing.assert_allclose(found["BatchNorm_0"]["mean"], everything.mean(axis=0), rtol=1e-4)
+    np.testing.assert_allclose(found["BatchNorm_0"]["var"], everything.var(axis=0), rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("model", "shape"),
+    [
+        (MLP(8, 2, normaliser="batch"), (1, 64, 5)),
+        (CNN(4, 2, normaliser="batch"), (1, 32, 8, 8, 1)),
+    ],
+)
+def test_one_batch_gives_what_training_mode_computes(model, shape):
+    data = batches(shape)
+    params = variables(model, data.inputs[0])
+    refreshed = landscape.BatchNormStatistics(model)(params, data)
+    expected, _ = model.apply(params, data.inputs[0], train=True, mutable=["batch_stats"])
+    np.testing.assert_allclose(
+        model.apply(refreshed, data.inputs[0]), expected, rtol=1e-3, atol=1e-4
+    )
+    assert jnp.abs(model.apply(params, data.inputs[0]) - expected).max() > 0.1
