@@ -103,8 +103,8 @@ class LinearConnectivity(Experiment):
             note=(
                 "Chord barrier: the largest height of the loss above the straight line through "
                 "the ends' losses, in nats per example, as mean over pairs of seeds with the "
-                "lowest and the highest pair. Examples are those of the named split, without "
-                "augmentation. " + _statistics_note(profile)
+                "lowest and the highest pair. Accuracies are on the test split: the lowest on "
+                "any line, and the mean of the ends. No augmentation. " + _statistics_note(profile)
             ),
             sections=[
                 Section(
@@ -119,15 +119,24 @@ class LinearConnectivity(Experiment):
                 Section(
                     "Barriers",
                     figures={"barriers": barrier_bars(bars)},
-                    tables={"barriers": barriers, "profile": profile},
+                    tables={"estimates": barriers, "profile": profile},
                     captions={
                         "barriers": "Chord barrier of the loss. Bars are means over pairs; dots "
                         "are single pairs with their 95 % bootstrap interval over examples.",
+                        "estimates": "Every kind of barrier of every pair, with its paired "
+                        "standard error and 95 % interval over examples.",
                         "profile": "All points of all curves.",
                     },
                 ),
                 *_alignment_section(matches, aligned),
-                Section("Training", tables={"history": results["train"].tables["history"]}),
+                Section(
+                    "Training",
+                    tables={"history": results["train"].tables["history"]},
+                    captions={
+                        "history": "Loss and accuracy of each epoch, as means over its batches "
+                        "while they were trained on."
+                    },
+                ),
             ],
             claims=[
                 *self._order_claims(chord),
@@ -251,8 +260,8 @@ def _headline(methods: tuple[Method, ...], chord: pa.Table, profile: pa.Table) -
             value, low, high = (_over(f, barriers["value"]) for f in (np.mean, np.min, np.max))
             row[f"{split} barrier"] = f"{value:.3f} [{low:.3f}, {high:.3f}]"
         accuracy = _where(profile, method=method, split="test", metric="accuracy")
-        row["lowest test accuracy on the line"] = round(_over(np.min, accuracy["value"]), 4)
-        row["test accuracy of the ends"] = round(_mean(_ends(accuracy), "value"), 4)
+        row["lowest accuracy"] = round(_over(np.min, accuracy["value"]), 4)
+        row["end accuracy"] = round(_mean(_ends(accuracy), "value"), 4)
         rows.append(row)
     return pa.Table.from_pylist(rows)
 

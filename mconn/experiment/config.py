@@ -27,7 +27,7 @@ class Config:
 
     @property
     def run_name(self) -> str:
-        """What runs of this config are called: the file's name, and the function's if it differs."""
+        """What its runs are called: the file's name, and the function's where it differs."""
         return self.name if self.name == self.file.stem else f"{self.file.stem}-{self.name}"
 
     def build(self, *arguments: Any, **options: Any) -> Experiment:

@@ -6,17 +6,9 @@ barrier -- a barrier of any kind of the literature, with a paired error and an i
 
 from mconn.landscape.barrier import (
     KINDS as KINDS,
-)
-from mconn.landscape.barrier import (
     Estimate as Estimate,
-)
-from mconn.landscape.barrier import (
     barrier as barrier,
-)
-from mconn.landscape.barrier import (
     barriers as barriers,
-)
-from mconn.landscape.barrier import (
     below_chord as below_chord,
 )
 from mconn.landscape.evaluate import evaluate as evaluate

@@ -3,10 +3,12 @@
 from typing import Literal, get_args
 
 import flax.linen as nn
+import jax
 import numpy as np
 from jaxtyping import Array, Float
 
 from mconn.choices import check_choice
+from mconn.models.convolution import training_convolution
 from mconn.models.parts import (
     ACTIVATIONS,
     INITIALISERS,
@@ -65,10 +67,14 @@ class CNN(nn.Module):
     ) -> Float[Array, "batch classes"]:
         """The logits; ``train`` makes BatchNorm use, and update, the batch's statistics."""
         kernel = INITIALISERS[self.initialiser]
+        convolution = training_convolution if train else jax.lax.conv_general_dilated
+        hidden = x
         for block in range(self.depth):
-            x = nn.Conv(self.width * 2**block, (3, 3), kernel_init=kernel)(x)
-            x = ACTIVATIONS[self.activation](normalise(self.normaliser, x, train))
-            if min(x.shape[1:3]) > 1:
-                x = nn.max_pool(x, (2, 2), (2, 2))
-        x = x.mean(axis=(1, 2)) if self.head == "average" else x.reshape(x.shape[0], -1)
-        return nn.Dense(self.classes, kernel_init=kernel)(x)
+            layer = nn.Conv(self.width * 2**block, (3, 3), conv_general_dilated=convolution)
+            hidden = normalise(self.normaliser, layer(hidden), train)
+            hidden = ACTIVATIONS[self.activation](hidden)
+            if min(hidden.shape[1:3]) > 1:
+                hidden = nn.max_pool(hidden, (2, 2), (2, 2))
+        if self.head == "average":
+            hidden = hidden.mean(axis=(1, 2))
+        return nn.Dense(self.classes)(hidden.reshape(hidden.shape[0], -1))

@@ -54,8 +54,8 @@ class MLP(nn.Module):
     ) -> Float[Array, "batch classes"]:
         """The logits; ``train`` makes BatchNorm use, and update, the batch's statistics."""
         kernel = INITIALISERS[self.initialiser]
-        x = x.reshape(x.shape[0], -1)
+        hidden = x.reshape(x.shape[0], -1)
         for _ in range(self.depth):
-            x = nn.Dense(self.width, kernel_init=kernel)(x)
-            x = ACTIVATIONS[self.activation](normalise(self.normaliser, x, train))
-        return nn.Dense(self.classes, kernel_init=kernel)(x)
+            hidden = normalise(self.normaliser, nn.Dense(self.width)(hidden), train)
+            hidden = ACTIVATIONS[self.activation](hidden)
+        return nn.Dense(self.classes)(hidden)

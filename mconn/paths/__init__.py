@@ -5,8 +5,7 @@ line -- the segment between two networks
 simplex -- all mixtures of several networks
 """
 
-from mconn.paths.families import line as line
-from mconn.paths.families import simplex as simplex
+from mconn.paths.families import line as line, simplex as simplex
 from mconn.paths.path import Path as Path
 
 __all__ = ["Path", "line", "simplex"]

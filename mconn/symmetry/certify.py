@@ -81,6 +81,7 @@ def certify(
     if not names:
         return Certificate({}, tolerance)
 
+    params, inputs = jax.tree.map(jnp.asarray, (params, inputs))
     program = trace(apply, params, *inputs)
 
     def changes(elements: Any, params: Params, inputs: tuple[Any, ...]) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import Tracer
 from jax.extend import core, source_info_util
 
@@ -116,8 +117,9 @@ def inline(program: Program, jaxpr: Any, consts: Sequence[Any], inputs: Sequence
     def read(atom: Any) -> int:
         if not isinstance(atom, core.Literal):
             return values[atom]
-        number = new_value(program, atom.aval)
-        program.constants[number] = atom.val
+        aval: Any = atom.aval
+        number = new_value(program, aval)
+        program.constants[number] = np.asarray(atom.val, aval.dtype)
         return number
 
     for var, constant in zip(jaxpr.constvars, consts, strict=True):

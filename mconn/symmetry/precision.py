@@ -1,7 +1,7 @@
 """Evaluates a traced network in double precision, whatever types it was written for.
 
-Tracing the network again with 64-bit types would not do: a type fixed in the model (a bfloat16 layer,
-a float32 carry) would stay narrow or clash. Here every equation is applied to widened operands.
+Tracing the network again with 64-bit types would not do: a type fixed in the model (a bfloat16
+layer, a float32 carry) would stay narrow or clash. Here every equation has its operands widened.
 """
 
 from collections.abc import Sequence

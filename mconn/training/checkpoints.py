@@ -116,8 +116,8 @@ def check_description(folder: Path, description: dict[str, str]) -> None:
     path = folder / DESCRIPTION
     if path.exists():
         try:
-            stored = json.loads(path.read_text())
-        except ValueError as error:
+            stored = dict(json.loads(path.read_text()))
+        except (TypeError, ValueError) as error:
             raise CheckpointError(
                 f"{path} is damaged ({error}): delete {folder} to train anew"
             ) from error

@@ -39,7 +39,7 @@ class Program(NamedTuple):
     """
 
     initialise: Callable[..., State]
-    epoch: Callable[..., tuple[State, dict[str, Array], dict[str, Array]]]
+    epoch: jax.stages.Wrapped
     split_over_seeds: NamedSharding
     on_every_device: NamedSharding
     steps: int

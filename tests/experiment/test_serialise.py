@@ -7,8 +7,7 @@ from typing import Any
 import flax.linen as nn
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from mconn.errors import ConfigError
 from mconn.experiment import decode, encode

@@ -46,7 +46,7 @@ def test_the_folder_has_everything_that_a_reader_needs(folder):
         "figures/barriers.png",
         "figures/barriers.svg",
         "tables/headline.parquet",
-        "tables/barriers.parquet",
+        "tables/estimates.parquet",
         "tables/profile.parquet",
         "tables/matches.parquet",
     } <= names
@@ -56,7 +56,7 @@ def test_the_folder_has_everything_that_a_reader_needs(folder):
 
 
 def test_there_is_a_row_for_every_method_pair_split_and_kind(folder):
-    barriers = folder.table("barriers").to_pylist()
+    barriers = folder.table("estimates").to_pylist()
     assert {row["pair"] for row in barriers} == {"0-1", "0-2", "1-2"}
     assert {row["method"] for row in barriers} == {"naive", "weights", "activations", "random"}
     assert len(barriers) == 4 * 3 * 2 * 12
@@ -104,7 +104,7 @@ def test_batch_statistics_are_recomputed_and_the_report_says_so(results):
     study = small(methods=("naive", "activations"), points=3)
     train = dataclasses.replace(study.train, model=MLP(16, 2, normaliser="batch"), epochs=2)
     folder = experiment.run(dataclasses.replace(study, train=train), results)
-    assert set(folder.table("barriers")["normaliser"].to_pylist()) == {"recompute"}
+    assert set(folder.table("estimates")["normaliser"].to_pylist()) == {"recompute"}
     assert "statistics are recomputed" in folder.report.read_text()
 
 

@@ -160,6 +160,25 @@ class Attention(nn.Module):
         return nn.Dense(3)(x.mean(1))
 
 
+class Recurrent(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(3)(nn.RNN(nn.OptimizedLSTMCell(6))(x)[:, -1])
+
+
+class VisionTransformer(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        x = nn.Conv(6, (4, 4), (4, 4))(x).reshape(x.shape[0], -1, 6)
+        token = self.param("token", nn.initializers.zeros, (1, 1, 6))
+        x = jnp.concatenate([jnp.tile(token, (x.shape[0], 1, 1)), x], 1)
+        x = x + self.param("positions", nn.initializers.zeros, (9, 6))[: x.shape[1]]
+        x = x + nn.MultiHeadDotProductAttention(num_heads=2, qkv_features=8)(nn.LayerNorm()(x))
+        y = nn.gelu(nn.Dense(7)(nn.LayerNorm()(x)))
+        x = x + nn.Dense(6)(y)
+        return nn.Dense(3)(nn.LayerNorm()(x)[:, 0])
+
+
 class Scanned(nn.Module):
     @nn.compact
     def __call__(self, x):
@@ -314,6 +333,23 @@ ZOO: dict[str, Callable[[], Case]] = {
             "MultiHeadDotProductAttention_0/query#2": 4,
             "MultiHeadDotProductAttention_0/value": 4,
         },
+    ),
+    "lstm": lambda: linen(
+        Recurrent(), np.stack([vectors(), vectors() + 1]), **{"OptimizedLSTMCell_0/hi": 6}
+    ),
+    "vision transformer": lambda: linen(
+        VisionTransformer(),
+        images(),
+        **{
+            "Conv_0": 6,
+            "MultiHeadDotProductAttention_0/query": 2,
+            "MultiHeadDotProductAttention_0/query#2": 4,
+            "MultiHeadDotProductAttention_0/value": 4,
+            "Dense_0": 7,
+        },
+    ),
+    "half precision": lambda: linen(
+        MLP(activation=lambda x: nn.tanh(x.astype(jnp.bfloat16))), vectors(), **HIDDEN
     ),
     "scanned layers": lambda: linen(
         Scanned(), vectors(), **{"Dense_0": 6, "ScanBlock_0/Dense_0": 5}

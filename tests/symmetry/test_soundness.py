@@ -78,6 +78,10 @@ CONTROLS = {
         lambda h: h.reshape(5, 2, 3).swapaxes(1, 2).reshape(5, 6),
         {"w": 2, "w#2": 3},
     ),
+    "tile": (lambda h: jnp.tile(h, (1, 2)), {"w": 6}),
+    "repeat": (lambda h: jnp.repeat(h, 2, 1), {"w": 6}),
+    "unstack and stack": (lambda h: jnp.stack(jnp.unstack(h, axis=1), 1), {}),
+    "stack": (lambda h: jnp.stack([h, 2 * h], 1).reshape(5, 12), {"w": 6}),
     "outer product": (lambda h: (h[:, :, None] * h[:, None]).sum(1), {"w": 6}),
     "diagonal": (lambda h: jnp.diagonal(h[:, :, None] * h[:, None], axis1=1, axis2=2), {}),
 }

@@ -16,9 +16,9 @@ NONLINEAR = primitives("""
     abs acos acosh and asin asinh atan atan2 atanh bessel_i0e bessel_i1e cbrt ceil clamp clz complex
     conj cos cosh digamma eq eq_to erf erf_inv erfc exp exp2 expm1 floor ge gt igamma igamma_grad_a
     igammac integer_pow is_finite le le_to lgamma log log1p log2 logistic lt lt_to max min mulhi ne
-    nextafter not one_minus_square or polygamma polynomial population_count pow random_gamma_grad regularized_incomplete_beta rem round
-    rsqrt shift_left shift_right_arithmetic shift_right_logical sign sin sinh sqrt square tan tanh
-    xor zeta
+    nextafter not one_minus_square or polygamma polynomial population_count pow random_gamma_grad
+    regularized_incomplete_beta rem round rsqrt shift_left shift_right_arithmetic
+    shift_right_logical sign sin sinh sqrt square tan tanh xor zeta
 """)
 """Nonlinear in each of their operands."""
 
