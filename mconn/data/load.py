@@ -38,7 +38,7 @@ def load(config: DataConfig, data_dir: Path | None = None) -> Dataset:
         "test": images.test_pixels,
     }
     shift, scale = statistics(config, pixels["train"], images.white)
-    inputs = {name: (values.astype(np.float32) - shift) / scale for name, values in pixels.items()}
+    inputs = {name: normalised(values, shift, scale) for name, values in pixels.items()}
     labels = images.train_labels.astype(np.int32)
     return Dataset(
         name=config.name,
@@ -60,6 +60,18 @@ def hold_out(config: DataConfig, count: int) -> tuple[np.ndarray, np.ndarray]:
     drawn = np.random.default_rng(0).permutation(count)[: config.validation]
     rest = np.setdiff1d(np.arange(count), drawn)
     return rest[: config.subset], np.sort(drawn)
+
+
+def normalised(
+    pixels: Num[np.ndarray, "n height width channels"],
+    shift: Float[np.ndarray, " channels"],
+    scale: Float[np.ndarray, " channels"],
+) -> Float[np.ndarray, "n height width channels"]:
+    """``(pixels - shift) / scale`` in float32, with no copy besides the result."""
+    inputs = pixels.astype(np.float32)
+    inputs -= shift
+    inputs /= scale
+    return inputs
 
 
 def statistics(

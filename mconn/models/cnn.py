@@ -70,11 +70,15 @@ class CNN(nn.Module):
         convolution = training_convolution if train else jax.lax.conv_general_dilated
         hidden = x
         for block in range(self.depth):
-            layer = nn.Conv(self.width * 2**block, (3, 3), conv_general_dilated=convolution)
-            hidden = normalise(self.normaliser, layer(hidden), train)
-            hidden = ACTIVATIONS[self.activation](hidden)
+            hidden = nn.Conv(
+                self.width * 2**block,
+                (3, 3),
+                kernel_init=kernel,
+                conv_general_dilated=convolution,
+            )(hidden)
+            hidden = ACTIVATIONS[self.activation](normalise(self.normaliser, hidden, train))
             if min(hidden.shape[1:3]) > 1:
                 hidden = nn.max_pool(hidden, (2, 2), (2, 2))
-        if self.head == "average":
-            hidden = hidden.mean(axis=(1, 2))
-        return nn.Dense(self.classes)(hidden.reshape(hidden.shape[0], -1))
+        average = self.head == "average"
+        hidden = hidden.mean(axis=(1, 2)) if average else hidden.reshape(hidden.shape[0], -1)
+        return nn.Dense(self.classes, kernel_init=kernel)(hidden)

@@ -1,5 +1,7 @@
 """The convolution of training steps."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -10,7 +12,7 @@ def training_convolution(
     kernel: Float[Array, "rows columns channels features"],
     window_strides: tuple[int, int],
     padding: str,
-    **options: object,
+    **options: Any,
 ) -> Float[Array, "batch height width features"]:
     """``jax.lax.conv_general_dilated`` as Flax calls it for stride 1 and same padding.
 

@@ -56,6 +56,6 @@ class MLP(nn.Module):
         kernel = INITIALISERS[self.initialiser]
         hidden = x.reshape(x.shape[0], -1)
         for _ in range(self.depth):
-            hidden = normalise(self.normaliser, nn.Dense(self.width)(hidden), train)
-            hidden = ACTIVATIONS[self.activation](hidden)
-        return nn.Dense(self.classes)(hidden)
+            hidden = nn.Dense(self.width, kernel_init=kernel)(hidden)
+            hidden = ACTIVATIONS[self.activation](normalise(self.normaliser, hidden, train))
+        return nn.Dense(self.classes, kernel_init=kernel)(hidden)

@@ -62,8 +62,9 @@ def certify(
     """Apply a random element of every generator in float64, and compare the outputs.
 
     The parameters are jittered first, so that zero biases or equal scales cannot hide a fault;
-    leaves without a negative entry (variances) stay so. One program is compiled, and it evaluates
-    the network once per generator and once more.
+    leaves without a negative entry (variances) stay so. The network is evaluated in double
+    precision even where it asks for a narrower type. One program is compiled, and it evaluates the
+    network once per generator and once more.
 
     Args:
         symmetry: The group to check.

@@ -63,8 +63,7 @@ def discover(apply: ApplyFn, params: Params, *inputs: Any) -> Symmetry:
     Raises:
         StructureError: if a leaf is no array, or the function cannot be applied to the parameters.
     """
-    analysis = analyse(apply, params, *inputs)
-    return build(analysis)
+    return build(analyse(apply, params, *inputs))
 
 
 def analyse(apply: ApplyFn, params: Params, *inputs: Any) -> Analysis:
@@ -163,7 +162,10 @@ def build(analysis: Analysis) -> Symmetry:
 
 
 def name_of(sites: Sequence[Site], behind: Sequence[str]) -> str:
-    """The module of the leaf that brings the axis into the network: ``Dense_0``."""
+    """The module of the leaf that brings the axis into the network: ``Dense_0``.
+
+    Flax's own levels are left out: Linen's collection, and NNX's ``value`` at the end.
+    """
     leaves = [site.leaf for site in sites]
     leaf = next((leaf for leaf in behind if leaf in leaves), leaves[0])
     module = leaf.removeprefix("params/").removesuffix("/value").rpartition("/")[0]

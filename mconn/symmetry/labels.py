@@ -101,7 +101,7 @@ class Labels:
 
     def fresh(self, size: int) -> Axis:
         """An axis with a new label of its own."""
-        return uniform(size) if size < 2 else ((self.new_atom(size),),)
+        return uniform(size) if size < 2 else ((Atom(self.new_label(), size),),)
 
     def pinned(self, size: int, text: str) -> Axis:
         """An axis that nothing may permute."""
@@ -109,10 +109,10 @@ class Labels:
         self.pin(axis, text)
         return axis
 
-    def new_atom(self, size: int) -> Atom:
-        """A new label."""
+    def new_label(self) -> int:
+        """A label that nothing has yet."""
         self.parents.append(len(self.parents))
-        return Atom(len(self.parents) - 1, size)
+        return len(self.parents) - 1
 
     def find(self, label: int) -> int:
         """The representative of a label's class: its oldest member."""
@@ -278,10 +278,10 @@ class Labels:
         """A new atom for a part of an atom: uniform or pinned where the whole is."""
         if atom.label is None:
             return Atom(None, size)
-        child = self.new_atom(size)
+        label = self.new_label()
         if self.is_fixed(atom):
-            self.pins[len(self.parents) - 1] = self.pins[self.find(atom.label)]
-        return child
+            self.pins[label] = self.pins[self.find(atom.label)]
+        return Atom(label, size)
 
     def split(self, atom: Atom, parts: Axis) -> None:
         """Note what a label consists of from now on; a fixed one stays whole."""

@@ -79,6 +79,9 @@ def run(
     data = jax.device_put((dataset.train, dataset.validation), program.on_every_device)
     done, state, history = start(config, dataset, program, saved, seeds)
     with progress.task("train", total=config.epochs, unit="epoch") as task:
+        if done:
+            progress.note(f"train: going on after epoch {done} of {config.epochs}")
+            task.update(done)
         for epoch in range(done, config.epochs):
             began = time.perf_counter()
             state, *measured = program.epoch(state, seeds, epoch, *data)
@@ -152,8 +155,8 @@ def refuse_divergence(
     good = np.concatenate([np.isfinite(losses), finite[None]])
     if good.all():
         return
-    step, seed = np.argwhere(~good)[0]
-    step = min(step, len(losses) - 1)  # the last row is the state after the last step
+    row, seed = np.argwhere(~good)[0]
+    what, step = ("loss", row) if row < len(losses) else ("state", row - 1)
     if saved is None:
         kept = "nothing was saved"
     elif epoch == 0:
@@ -161,7 +164,7 @@ def refuse_divergence(
     else:
         kept = f"the checkpoint of epoch {epoch} is kept in {saved.folder}"
     raise DivergenceError(
-        f"the loss of seed {config.seeds[seed]} is not finite at step {step + 1} of epoch "
+        f"the {what} of seed {config.seeds[seed]} is not finite at step {step + 1} of epoch "
         f"{epoch + 1} (step {epoch * len(losses) + step + 1} in all): lower the learning rate, now "
         f"{config.optimiser.learning_rate}; {kept}"
     )

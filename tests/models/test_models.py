@@ -78,6 +78,34 @@ def test_training_mode_updates_the_running_statistics(model):
         assert not np.allclose(leaf, before[name])
 
 
+def test_a_training_step_convolves_as_evaluation_does():
+    with jax.enable_x64(True):
+        random = np.random.default_rng(0)
+        model = CNN(width=4, depth=3)
+        inputs = random.normal(size=(5, 9, 7, 2))
+        variables = jax.tree.map(
+            lambda leaf: random.normal(size=leaf.shape),
+            jax.eval_shape(model.init, jax.random.key(0), inputs),
+        )
+
+        def loss(variables, train):
+            return (model.apply(variables, inputs, train=train) ** 2).sum()
+
+        gradients = [jax.jit(jax.grad(loss), static_argnums=1)(variables, t) for t in (False, True)]
+        for name, leaf in named_leaves(gradients[0]).items():
+            np.testing.assert_allclose(named_leaves(gradients[1])[name], leaf, rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("initialiser", "gain", "fan"), [("lecun", 1, 64), ("he", 2, 64), ("glorot", 2, 264)]
+)
+def test_kernels_have_the_variance_of_their_initialiser(initialiser, gain, fan):
+    model = MLP(width=200, depth=1, initialiser=initialiser)
+    variables = jax.jit(model.init)(jax.random.key(0), np.zeros((1, 8, 8, 1), np.float32))
+    kernel = np.asarray(variables["params"]["Dense_0"]["kernel"])
+    assert abs(kernel.var() / (gain / fan) - 1) < 0.05
+
+
 def test_an_mlp_is_the_formula_it_says():
     model = MLP(width=6, depth=2, activation="tanh")
     variables = filled(model)
@@ -99,11 +127,13 @@ def test_a_size_below_one_is_refused(model, argument):
 
 def test_an_unknown_part_names_the_nearest_and_all():
     with pytest.raises(ConfigError, match=r"'rleu' is unknown \(did you mean 'relu'\?\): .* gelu,"):
-        check_parts(1, 1, 1, "rleu", "none")
+        check_parts(1, 1, 1, "rleu", "none", "he")
     with pytest.raises(
         ConfigError, match=r"'group' is unknown.*: choose one of none, layer, batch"
     ):
-        check_parts(1, 1, 1, "relu", "group")
+        check_parts(1, 1, 1, "relu", "group", "he")
+    with pytest.raises(ConfigError, match=r"initialiser 'hee' is unknown \(did you mean 'he'\?\)"):
+        check_parts(1, 1, 1, "relu", "none", "hee")
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)

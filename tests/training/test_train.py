@@ -10,6 +10,7 @@ from mconn.errors import ConfigError, DivergenceError, StructureError
 from mconn.models import CNN, MLP
 from mconn.progress import Progress, Task
 from mconn.training import Optimiser, TrainConfig, train
+from mconn.training.train import refuse_divergence
 from mconn.trees import named_leaves
 
 CONFIG = TrainConfig(
@@ -27,6 +28,7 @@ class Recorder(Progress):
 
     def __init__(self, stop_after=None):
         self.updates = []
+        self.lines = []
         self.stop_after = stop_after
 
     @contextmanager
@@ -41,6 +43,9 @@ class Recorder(Progress):
 
         self.started = (description, total, unit)
         yield Recording()
+
+    def note(self, text):
+        self.lines.append(text)
 
 
 def assert_same_bits(a, b):
@@ -104,11 +109,12 @@ def test_an_interrupted_training_ends_as_if_it_had_never_stopped(validated, tmp_
         train(CONFIG, validated, tmp_path, Recorder(stop_after))
     recorder = Recorder()
     resumed = train(CONFIG, validated, tmp_path, recorder)
-    assert [completed for completed, _ in recorder.updates] == list(range(stop_after + 1, 5))
+    assert [completed for completed, _ in recorder.updates] == list(range(stop_after, 5))
+    assert recorder.lines == [f"train: going on after epoch {stop_after} of 4"]
     assert_same_bits(resumed, train(CONFIG, validated))
     again = Recorder()
     assert_same_bits(train(CONFIG, validated, tmp_path, again), resumed)
-    assert again.updates == []
+    assert again.updates == [(4, {})]
 
 
 def test_a_damaged_checkpoint_costs_one_epoch(dataset, tmp_path):
@@ -118,7 +124,11 @@ def test_a_damaged_checkpoint_costs_one_epoch(dataset, tmp_path):
     array.write_bytes(array.read_bytes()[:1000])
     recorder = Recorder()
     resumed = train(CONFIG, dataset, tmp_path, recorder)
-    assert [completed for completed, _ in recorder.updates] == [3, 4]
+    assert [completed for completed, _ in recorder.updates] == [2, 3, 4]
+    assert recorder.lines == [
+        f"the checkpoint {tmp_path / '3'} is damaged: going back to the one before",
+        "train: going on after epoch 2 of 4",
+    ]
     assert_same_bits(resumed, train(CONFIG, dataset))
 
 
@@ -153,7 +163,14 @@ def test_divergence_keeps_the_last_good_checkpoint(dataset, tmp_path):
     with pytest.raises(DivergenceError) as again:
         train(late, dataset, tmp_path, recorder)
     assert str(again.value) == str(error.value)
-    assert recorder.updates == []
+    assert recorder.updates == [(kept, {})]
+
+
+def test_a_state_that_is_not_finite_after_the_last_step_is_refused():
+    losses, finite = np.ones((5, 2), np.float32), np.asarray([True, False])
+    with pytest.raises(DivergenceError, match="the state of seed 1 is not finite at step 5 of"):
+        refuse_divergence(CONFIG, 0, losses, finite, None)
+    refuse_divergence(CONFIG, 0, losses, np.ones(2, bool), None)
 
 
 def test_a_batch_larger_than_the_data_is_refused(dataset):
