@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ from mconn.landscape.profile import Profile
 from mconn.paths import Path
 from mconn.types import Batch, EvalFn, Params
 
-Refresh = Callable[[Params, Any], Params]
+Refresh: TypeAlias = Callable[[Params, Any], Params]
 """(params, batches) -> params with normaliser statistics recomputed on those batches."""
 
 
@@ -29,7 +29,7 @@ def evaluate(
     points_per_call: int = 16,
     refresh: Refresh | None = None,
     refresh_data: Batch | None = None,
-    devices: Sequence[jax.Device] | None = None,
+    devices: Sequence[Any] | None = None,
     finished: Callable[[int], None] = lambda points: None,
 ) -> Profile:
     """Evaluate ``eval_fn`` at every point of ``ts`` on every example of ``data``.

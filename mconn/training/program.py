@@ -50,10 +50,11 @@ def build(config: TrainConfig, examples: int, shape: tuple[int, ...]) -> Program
 
     Seeds are a batch axis (``vmap``) on each device, and spread over as many devices as divide
     their number. Measured on 2 cores, 4 seeds, as time over that of 4 trainings one by one, for
-    the nets 64-256-256-256-10 (batch 100) and 784-512-512-512-10 (batch 500), on two host devices:
-    ``vmap`` .51 and .94; ``lax.map`` over whole epochs .50 and .91; ``lax.map`` inside the step
-    .59 and 1.07. On one device: ``vmap`` .65 and .99; unrolled .60 and .94. The first is within
-    noise of the best, and is what an accelerator needs.
+    the nets 64-256-256-256-10 (batch 100) and 784-512-512-512-10 (batch 500): on two host devices
+    ``vmap`` .51 and .94, ``lax.map`` over whole epochs .50 and .91, ``lax.map`` inside the step
+    .59 and 1.07; on one device ``vmap`` .65 and .99, unrolled .60 and .94. The first is within
+    noise of the best, and is what an accelerator needs. Filling up 3 seeds to 4, so that both
+    devices work, gained nothing over ``vmap`` on one.
 
     Args:
         config: the training.
