@@ -8,7 +8,6 @@ import functools
 import inspect
 import os
 import sys
-import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -141,6 +140,7 @@ def run(words: list[str]) -> int:
         )
     set_up_jax()
     from mconn.experiment import config, runner
+    from mconn.experiment.terminal import print_run
 
     chosen = config.load(words[0])
     build, options = parse(chosen, words)
@@ -161,7 +161,7 @@ def parse(chosen: Any, words: list[str]) -> tuple[Callable[[], Any], RunOptions]
     """The experiment's and the run's options from the words after ``run``.
 
     Raises:
-        ConfigError: if an argument of the function cannot be an option.
+        ConfigError: if an argument of the function cannot be an option, or a word is no option.
     """
     taken = {field.name for field in fields(RunOptions)}
     for name, argument in inspect.signature(chosen.function).parameters.items():
@@ -180,12 +180,28 @@ def parse(chosen: Any, words: list[str]) -> tuple[Callable[[], Any], RunOptions]
     ) -> tuple[Callable[[], Any], RunOptions]:
         return experiment, options
 
-    return tyro.cli(
+    parsed, unknown = tyro.cli(
         both,
         args=words[1:],
         prog=f"mconn run {words[0]}",
         description=(chosen.function.__doc__ or "").partition("\n\n")[0],
+        return_unknown_args=True,
     )
+    if unknown:
+        arguments = [*inspect.signature(chosen.function).parameters, *taken]
+        refuse_option(unknown[0], [f"--{name.replace('_', '-')}" for name in arguments], words[0])
+    return parsed
+
+
+def refuse_option(word: str, options: list[str], file: str) -> None:
+    """Refuse a word that is no option, and name the nearest that is.
+
+    Raises:
+        ConfigError: always.
+    """
+    nearest = difflib.get_close_matches(word.partition("=")[0], options, n=1, cutoff=0.5)
+    hint = f" (did you mean '{nearest[0]}'?)" if nearest else ""
+    raise ConfigError(f"there is no option '{word}'{hint}: mconn run {file} --help lists them all")
 
 
 def list_runs(words: list[str]) -> int:
@@ -218,6 +234,7 @@ def show(words: list[str]) -> int:
         ShowOptions, args=words, prog="mconn show", description="The headline numbers of a run."
     )
     from mconn.experiment.folder import all_runs, find_run
+    from mconn.experiment.terminal import print_run
 
     if options.run:
         print_run(find_run(options.results, options.run))
@@ -227,50 +244,6 @@ def show(words: list[str]) -> int:
         raise ConfigError(f"there are no runs in {options.results}: `mconn run FILE` makes one")
     print_run(runs[0])
     return 0
-
-
-def print_run(folder: Any) -> None:
-    """A run's summary, headline table, claims and the path of its report."""
-    console = Console()
-    record = folder.record
-    if "summary" not in record:
-        console.print(f"{folder.name} is {folder.state}: it has no numbers yet", highlight=False)
-        return
-    console.print(Text(record["summary"], style="bold"))
-    if (folder.path / "tables" / "headline.parquet").is_file():
-        console.print(headline(folder.table("headline")))
-    console.print(claims(record["claims"]))
-    console.print(Text(f"report: {folder.report}"), soft_wrap=True)
-
-
-def headline(stored: Any) -> Table:
-    """The headline table."""
-    from mconn.experiment.page import rows
-
-    shown = rows(stored)
-    names, numeric, body = shown["head"], shown["numeric"], shown["body"]
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for i, (name, number) in enumerate(zip(names, numeric, strict=True)):
-        widest = max((len(row[i]) for row in body), default=0)
-        # The long name of a narrow column wraps, so that its numbers stay in one piece.
-        head = textwrap.fill(name, max(widest, 10))
-        table.add_column(head, justify="right" if number else "left", vertical="bottom")
-    for row in body:
-        table.add_row(*map(Text, row))
-    return table
-
-
-def claims(stored: list[dict[str, Any]]) -> Table:
-    """The claims, each with its verdict."""
-    from mconn.experiment.page import cell
-
-    table = Table.grid(padding=(0, 2))
-    for claim in stored:
-        verdict = Text("holds", "green") if claim["holds"] else Text("fails", "red")
-        numbers = f"{cell(claim['measured'])}, expected {cell(claim['expected'])}"
-        told = f"{claim['statement']}: {numbers} {claim['tolerance']}"
-        table.add_row(verdict, Text(told.rstrip()))
-    return table
 
 
 def set_up_jax() -> None:

@@ -237,9 +237,7 @@ def test_bad_input_is_one_sentence(call: Call, words: list[str], message: str) -
 def test_an_unknown_option_names_the_nearest(call: Call) -> None:
     status, _, err = call("run", "configs/counting.py", "--nubmer", "3")
     assert status == 2
-    assert "Unrecognized options: --nubmer" in err
-    assert "Perhaps you meant" in err
-    assert "--number INT" in err
+    assert "there is no option '--nubmer' (did you mean '--number'?)" in err
 
 
 def test_a_value_of_the_wrong_type_names_its_option(call: Call) -> None:
