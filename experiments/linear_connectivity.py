@@ -102,9 +102,14 @@ class LinearConnectivity(Experiment):
             headline=_headline(self.methods, chord, profile),
             note=(
                 "Chord barrier: the largest height of the loss above the straight line through "
-                "the ends' losses, in nats per example, as mean over pairs of seeds with the "
-                "lowest and the highest pair. Accuracies are on the test split: the lowest on "
-                "any line, and the mean of the ends. No augmentation. " + _statistics_note(profile)
+                "the ends' losses, in nats per example, "
+                + (
+                    "of one pair of seeds with its 95 % bootstrap interval over examples. "
+                    if pairs == 1
+                    else "as mean over pairs of seeds with the lowest and the highest pair. "
+                )
+                + "Accuracies are on the test split: the lowest on any line, and the mean of the "
+                "ends. No augmentation. " + _statistics_note(profile)
             ),
             sections=[
                 Section(
@@ -257,8 +262,9 @@ def _headline(methods: tuple[Method, ...], chord: pa.Table, profile: pa.Table) -
         row: dict[str, str | float] = {"method": method}
         for split in ("train", "test"):
             barriers = _where(chord, method=method, split=split)
-            value, low, high = (_over(f, barriers["value"]) for f in (np.mean, np.min, np.max))
-            row[f"{split} barrier"] = f"{value:.3f} [{low:.3f}, {high:.3f}]"
+            lowest, highest = ("low", "high") if len(barriers) == 1 else ("value", "value")
+            low, high = _over(np.min, barriers[lowest]), _over(np.max, barriers[highest])
+            row[f"{split} barrier"] = f"{_mean(barriers, 'value'):.3f} [{low:.3f}, {high:.3f}]"
         accuracy = _where(profile, method=method, split="test", metric="accuracy")
         row["lowest accuracy"] = round(_over(np.min, accuracy["value"]), 4)
         row["end accuracy"] = round(_mean(_ends(accuracy), "value"), 4)
