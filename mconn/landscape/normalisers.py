@@ -1,13 +1,17 @@
 """Normaliser statistics along a path: the mixture of two networks' statistics fits neither."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn, traverse_util
+from jaxtyping import Array, Float
 
 from mconn.types import Params
+
+Statistics = Mapping[tuple[str, ...], Float[Array, "..."]]
 
 
 @dataclass(frozen=True)
@@ -21,29 +25,36 @@ class BatchNormStatistics:
 
     Attributes:
         model: the network; called with ``train=True``, it updates ``batch_stats``.
-        momentum: the share of the old statistics in its update.
     """
 
     model: nn.Module
-    momentum: float = 0.9
 
     def __call__(self, params: Params, batches: Any) -> Params:
         """``params`` with statistics of ``batches.inputs``, shape (batches, size, ...)."""
-        nothing = jax.tree.map(jnp.zeros_like, params["batch_stats"])
-
-        def of_batch(inputs: Any) -> Params:
-            _, updates = self.model.apply(
-                {**params, "batch_stats": nothing}, inputs, train=True, mutable=["batch_stats"]
-            )
-            # From zero statistics one update leaves (1 - momentum) times the batch's own.
-            return jax.tree.map(lambda s: s / (1 - self.momentum), updates["batch_stats"])
-
-        by_batch: dict[tuple[str, ...], Any] = dict(
-            traverse_util.flatten_dict(jax.lax.map(of_batch, batches.inputs))
-        )
+        by_batch = jax.lax.map(lambda inputs: self._of_batch(params, inputs), batches.inputs)
         pooled = {
             path: values.mean(axis=0)
             + (by_batch[(*path[:-1], "mean")].var(axis=0) if path[-1] == "var" else 0)
             for path, values in by_batch.items()
         }
         return {**params, "batch_stats": traverse_util.unflatten_dict(pooled)}
+
+    def _of_batch(self, params: Params, inputs: Any) -> Statistics:
+        """Mean and variance of one batch at every BatchNorm."""
+        momenta: dict[tuple[str, ...], float] = {}
+
+        def note_momentum(call: Any, arguments: Any, options: Any, context: Any) -> Any:
+            if isinstance(context.module, nn.BatchNorm):
+                momenta[context.module.path] = context.module.momentum
+            return call(*arguments, **options)
+
+        nothing = jax.tree.map(jnp.zeros_like, params["batch_stats"])
+        with nn.intercept_methods(note_momentum):
+            _, updates = self.model.apply(
+                {**params, "batch_stats": nothing}, inputs, train=True, mutable=["batch_stats"]
+            )
+        updated: dict[tuple[str, ...], Any] = dict(
+            traverse_util.flatten_dict(updates["batch_stats"])
+        )
+        # From zero statistics one update leaves (1 - momentum) times the batch's own.
+        return {path: value / (1 - momenta[path[:-1]]) for path, value in updated.items()}

@@ -22,11 +22,12 @@ def batches(shape):
     return Split(inputs, np.zeros(shape[:2], np.int32))
 
 
-def test_variance_is_pooled_over_batches_that_differ():
+@pytest.mark.parametrize("momentum", [0.9, 0.99, 0.0])
+def test_variance_is_pooled_over_batches_that_differ(momentum):
     class Normaliser(nn.Module):
         @nn.compact
         def __call__(self, x, train=False):
-            return nn.BatchNorm(use_running_average=not train, momentum=0.9)(x)
+            return nn.BatchNorm(use_running_average=not train, momentum=momentum)(x)
 
     data = batches((5, 8, 3))
     data.inputs[:] += 10 * np.arange(5)[:, None, None]

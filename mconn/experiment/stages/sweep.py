@@ -58,9 +58,10 @@ class Sweep(Stage):
         eval_fn = landscape.Classification(config.model.apply)
         has_statistics = "batch_stats" in networks
         refresh = landscape.BatchNormStatistics(config.model) if has_statistics else None
-        group = symmetry.discover(
-            config.model.apply, trees.index(networks, 0), jnp.asarray(dataset.train.inputs[:2])
-        )
+        group = None
+        if self.align is not None:
+            first, examples = trees.index(networks, 0), jnp.asarray(dataset.train.inputs[:2])
+            group = symmetry.discover(config.model.apply, first, examples)
         ts = np.linspace(0, 1, self.points)
         pairs = itertools.combinations(range(len(config.seeds)), 2)
         splits = {"train": dataset.train, "test": dataset.test}
@@ -72,7 +73,7 @@ class Sweep(Stage):
             for done, ((i, j), (split, examples)) in enumerate(lines):
                 pair = f"{config.seeds[i]}-{config.seeds[j]}"
                 a, b = trees.index(networks, i), trees.index(networks, j)
-                if self.align is not None:
+                if group is not None:
                     b = symmetry.act(group, inputs["align"].tree[pair], b)
                 profile = landscape.evaluate(
                     eval_fn,
