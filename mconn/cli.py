@@ -1,4 +1,4 @@
-"""The command line: ``mconn run``, ``mconn list``, ``mconn show``.
+"""The command line: ``mconn run``, ``mconn symmetry``, ``mconn list``, ``mconn show``.
 
 This is the only place that sets process-wide options of JAX.
 """
@@ -6,12 +6,13 @@ This is the only place that sets process-wide options of JAX.
 import difflib
 import functools
 import inspect
+import json
 import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import tyro
 from rich.console import Console
@@ -29,6 +30,7 @@ Are trained networks connected in weight space: by which path, after which symme
 
 commands:
   run FILE[:FUNCTION] [--option value ...]   run an experiment, or go on where it was stopped
+  symmetry FILE[:FUNCTION] [--json FILE]     the symmetry group of the network it would train
   list                                       the runs in the results folder
   show RUN                                   the headline numbers and claims of a run
 
@@ -46,15 +48,20 @@ options. Try
 class Common:
     """What every command accepts."""
 
-    results: Path = Path("results")
-    """Folder of all results."""
-
     debug: tyro.conf.FlagCreatePairsOff[bool] = False
     """Show the traceback of an error; so does MCONN_DEBUG=1."""
 
 
 @dataclass(frozen=True)
-class RunOptions(Common):
+class ListOptions(Common):
+    """What `mconn list` accepts."""
+
+    results: Path = Path("results")
+    """Folder of all results."""
+
+
+@dataclass(frozen=True)
+class RunOptions(ListOptions):
     """What `mconn run` accepts beside the experiment's own options."""
 
     data_dir: Path | None = None
@@ -62,11 +69,22 @@ class RunOptions(Common):
 
 
 @dataclass(frozen=True)
-class ShowOptions(Common):
+class SymmetryOptions(Common):
+    """What `mconn symmetry` accepts beside the experiment's own options."""
+
+    json: Path | None = None
+    """File to write the group to."""
+
+
+@dataclass(frozen=True)
+class ShowOptions(ListOptions):
     """What `mconn show` accepts."""
 
     run: Annotated[str, tyro.conf.Positional] = ""
     """Name of a run or the beginning of it, or its folder; the newest run if left out."""
+
+
+Options = TypeVar("Options", bound=Common)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -111,6 +129,7 @@ def dispatch(words: list[str]) -> int:
     """
     commands: dict[str, Callable[[list[str]], int]] = {
         "run": run,
+        "symmetry": show_symmetry,
         "list": list_runs,
         "show": show,
     }
@@ -131,19 +150,13 @@ def dispatch(words: list[str]) -> int:
 
 def run(words: list[str]) -> int:
     """``mconn run FILE[:FUNCTION] [--option value ...]``."""
-    if not words or words[0] in ("-h", "--help"):
-        sys.stdout.write(HELP)
+    if asks_for_help("run", words):
         return 0 if words else 2
-    if words[0].startswith("-"):
-        raise ConfigError(
-            f"the config file comes first, before '{words[0]}': mconn run FILE --option value"
-        )
     set_up_jax()
-    from mconn.experiment import config, runner
+    from mconn.experiment import runner
     from mconn.experiment.terminal import print_run
 
-    chosen = config.load(words[0])
-    build, options = parse(chosen, words)
+    chosen, build, options = parse("run", words, RunOptions)
     experiment = build()
     progress = on(Console(stderr=True))
     folder = runner.run(
@@ -157,16 +170,77 @@ def run(words: list[str]) -> int:
     return 0
 
 
-def parse(chosen: Any, words: list[str]) -> tuple[Callable[[], Any], RunOptions]:
-    """The experiment's and the run's options from the words after ``run``.
+def show_symmetry(words: list[str]) -> int:
+    """``mconn symmetry FILE[:FUNCTION] [--option value ...] [--json FILE]``."""
+    if asks_for_help("symmetry", words):
+        return 0 if words else 2
+    set_up_jax()
+    import jax
+
+    from mconn import symmetry
+    from mconn.symmetry.network import network_of
+
+    _, build, options = parse("symmetry", words, SymmetryOptions)
+    network = network_of(build())
+    group = symmetry.discover(network.apply, network.params, network.inputs)
+    sys.stdout.write(f"{group.describe()}\n")
+    params, inputs = network.draw(jax.random.key(0))
+    certificate = symmetry.certify(group, network.apply, params, inputs, key=jax.random.key(1))
+    sys.stdout.write("certificate: largest relative change of the outputs, in float64\n")
+    for name, change in certificate.changes.items():
+        sys.stdout.write(f"  {name}: {change:.1e}\n")
+    certificate.check()
+    if options.json is not None:
+        write_json(options.json, symmetry.to_json(group))
+    return 0
+
+
+def write_json(path: Path, stored: Any) -> None:
+    """Write a file of JSON.
+
+    Raises:
+        ConfigError: if the file cannot be written.
+    """
+    try:
+        path.write_text(f"{json.dumps(stored, indent=1)}\n", encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"'{path}' cannot be written ({error.strerror}): name a file in a folder that exists"
+        ) from error
+
+
+def asks_for_help(command: str, words: list[str]) -> bool:
+    """Print the help if no config file is named.
+
+    Raises:
+        ConfigError: if an option stands before the file.
+    """
+    if not words or words[0] in ("-h", "--help"):
+        sys.stdout.write(HELP)
+        return True
+    if words[0].startswith("-"):
+        raise ConfigError(
+            f"the config file comes first, before '{words[0]}': mconn {command} FILE --option value"
+        )
+    return False
+
+
+def parse(
+    command: str, words: list[str], kind: type[Options]
+) -> tuple[Any, Callable[[], Any], Options]:
+    """The config, the call that builds its experiment, and the command's own options.
 
     Raises:
         ConfigError: if an argument of the function cannot be an option, or a word is no option.
     """
-    taken = {field.name for field in fields(RunOptions)}
+    from mconn.experiment import config
+
+    chosen = config.load(words[0])
+    taken = {field.name for field in fields(kind)}
     for name, argument in inspect.signature(chosen.function).parameters.items():
         if name in taken or argument.annotation is argument.empty:
-            fault = "is an option of mconn run: rename it" if name in taken else "needs a type"
+            own = f"is an option of mconn {command}: rename it"
+            fault = own if name in taken else "needs a type"
             raise ConfigError(f"argument '{name}' of {chosen.name} in {chosen.file} {fault}")
 
     # The function is called later: what goes wrong in it is no matter of the command line.
@@ -176,24 +250,25 @@ def parse(chosen: Any, words: list[str]) -> tuple[Callable[[], Any], RunOptions]
 
     def both(
         experiment: Annotated[Any, tyro.conf.arg(constructor=later, name="")],
-        options: Annotated[RunOptions, tyro.conf.arg(name="")],
-    ) -> tuple[Callable[[], Any], RunOptions]:
+        options: Annotated[kind, tyro.conf.arg(name="")],  # pyright: ignore[reportInvalidTypeForm]
+    ) -> tuple[Callable[[], Any], Any]:
         return experiment, options
 
-    parsed, unknown = tyro.cli(
+    (build, options), unknown = tyro.cli(
         both,
         args=words[1:],
-        prog=f"mconn run {words[0]}",
+        prog=f"mconn {command} {words[0]}",
         description=(chosen.function.__doc__ or "").partition("\n\n")[0],
         return_unknown_args=True,
     )
     if unknown:
         arguments = [*inspect.signature(chosen.function).parameters, *taken]
-        refuse_option(unknown[0], [f"--{name.replace('_', '-')}" for name in arguments], words[0])
-    return parsed
+        names = [f"--{name.replace('_', '-')}" for name in arguments]
+        refuse_option(unknown[0], names, f"{command} {words[0]}")
+    return chosen, build, options
 
 
-def refuse_option(word: str, options: list[str], file: str) -> None:
+def refuse_option(word: str, options: list[str], command: str) -> None:
     """Refuse a word that is no option, and name the nearest that is.
 
     Raises:
@@ -201,12 +276,14 @@ def refuse_option(word: str, options: list[str], file: str) -> None:
     """
     nearest = difflib.get_close_matches(word.partition("=")[0], options, n=1, cutoff=0.5)
     hint = f" (did you mean '{nearest[0]}'?)" if nearest else ""
-    raise ConfigError(f"there is no option '{word}'{hint}: mconn run {file} --help lists them all")
+    raise ConfigError(f"there is no option '{word}'{hint}: mconn {command} --help lists them all")
 
 
 def list_runs(words: list[str]) -> int:
     """``mconn list``."""
-    options = tyro.cli(Common, args=words, prog="mconn list", description="The runs, newest first.")
+    options = tyro.cli(
+        ListOptions, args=words, prog="mconn list", description="The runs, newest first."
+    )
     from mconn.experiment.folder import all_runs
 
     runs = all_runs(options.results)

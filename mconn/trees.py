@@ -18,8 +18,18 @@ def leaf_name(path: tuple[Any, ...]) -> str:
 
 
 def named_leaves(tree: PyTree) -> dict[str, Any]:
-    """The leaves of ``tree`` by name, in the order of ``jax.tree.leaves``."""
-    return {leaf_name(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+    """The leaves of ``tree`` by name, in the order of ``jax.tree.leaves``.
+
+    Raises:
+        StructureError: if two leaves have the same name, as in ``{"a/b": x, "a": {"b": y}}``.
+    """
+    leaves: dict[str, Any] = {}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        name = leaf_name(path)
+        if name in leaves:
+            raise StructureError(f"two leaves are called '{name}': rename one of their keys")
+        leaves[name] = leaf
+    return leaves
 
 
 def check_same_structure(a: PyTree, b: PyTree, names: tuple[str, str] = ("a", "b")) -> None:
@@ -78,12 +88,17 @@ def to_numpy(tree: PyTree) -> PyTree:
 
 def inner(a: Params, b: Params) -> Float[Array, ""]:
     """<a, b>, the sum over all leaves, accumulated in float32 or wider."""
-    wide = jnp.promote_types(jnp.float32, jnp.result_type(*jax.tree.leaves((a, b))))
-    products = jax.tree.map(lambda x, y: jnp.vdot(x.astype(wide), y.astype(wide)), a, b)
+    products = jax.tree.map(lambda x, y: jnp.vdot(_wide(x), _wide(y)), a, b)
     return jax.tree.reduce(jnp.add, products)
 
 
 def distance(a: Params, b: Params) -> Float[Array, ""]:
     """|a - b|, the Euclidean norm over all leaves."""
-    difference = jax.tree.map(jnp.subtract, a, b)
+    difference = jax.tree.map(lambda x, y: _wide(x) - _wide(y), a, b)
     return jnp.sqrt(inner(difference, difference))
+
+
+def _wide(leaf: Any) -> Array:
+    """The leaf in single precision, or in double where it is."""
+    leaf = jnp.asarray(leaf)
+    return leaf.astype(jnp.promote_types(jnp.float32, leaf.dtype))

@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import signal
@@ -11,7 +12,36 @@ import pytest
 from terminal import program
 
 import mconn
-from mconn import cli
+from mconn import cli, symmetry
+
+NETWORK = '''
+from dataclasses import dataclass
+
+from mconn.data import DataConfig
+from mconn.experiment import Experiment
+from mconn.models import MLP
+from mconn.training import TrainConfig
+
+
+@dataclass(frozen=True)
+class Training(Experiment):
+    train: TrainConfig
+
+    def stages(self):
+        return {}
+
+    def report(self, results):
+        raise NotImplementedError
+
+
+def network(width: int = 3) -> Training:
+    """Train a network.
+
+    Args:
+        width: units of a hidden layer.
+    """
+    return Training(TrainConfig(MLP(width, 1), DataConfig("digits")))
+'''
 
 STUDY = '''
 import time
@@ -104,6 +134,7 @@ def repository(
     (folder / "studies" / "counting.py").write_text(STUDY)
     (folder / "configs").mkdir()
     (folder / "configs" / "counting.py").write_text(CONFIG)
+    (folder / "configs" / "network.py").write_text(NETWORK)
     path, modules = list(sys.path), set(sys.modules)
     monkeypatch.chdir(folder)
     yield folder
@@ -178,7 +209,50 @@ def test_list_and_show(call: Call) -> None:
     status, out, _ = call("show", done)
     assert (status, "There are 3" in out) == (0, True)
     failed = re.findall(r"(counting-\w{10}).*failed", out := call("list")[1])[0]
-    assert f"{failed} is failed: it has no numbers yet" in call("show", failed)[1]
+    assert f"{failed} has failed: DataError: numbers.gz is missing" in call("show", failed)[1]
+
+
+def test_list_shows_one_line_of_an_error_and_survives_a_corrupt_run(
+    call: Call, repository: Path
+) -> None:
+    call("run", "configs/counting.py")
+    call("run", "configs/counting.py", "--number", "4")
+    call("run", "configs/counting.py", "--number", "5")
+    four, five = sorted(
+        (repository / "results" / "runs").glob("*/run.json"),
+        key=lambda path: path.stat().st_mtime,
+    )[1:]
+    four.write_text("{")
+    five.write_text(json.dumps({"state": "failed", "error": "first line\nsecond line"}))
+    status, out, _ = call("list")
+    assert status == 0
+    assert "There are 3" in out
+    assert re.search(r"failed +first line", out)
+    assert "second line" not in out
+    assert re.search(f"{four.parent.name} +corrupt", out)
+    status, out, err = call("show", four.parent.name)
+    assert (status, out) == (2, "")
+    assert "run.json is corrupt: delete the folder" in err
+
+
+def test_show_of_a_corrupt_table_is_one_sentence(call: Call, repository: Path) -> None:
+    call("run", "configs/counting.py")
+    (table,) = (repository / "results").rglob("tables/headline.parquet")
+    table.write_bytes(b"nothing")
+    status, out, err = call("show")
+    assert (status, out) == (2, "")
+    assert "headline.parquet is corrupt: delete the folder" in err
+
+
+def test_symmetry_prints_the_group_and_its_certificate(call: Call, repository: Path) -> None:
+    words = ("symmetry", "configs/network.py", "--width", "4", "--json", "group.json")
+    status, out, err = call(*words)
+    assert (status, err) == (0, "")
+    assert out.startswith("1 generator, order 10^1.38\n  Dense_0: permutation of 4\n")
+    assert "  an output: 2 axes\n" in out
+    assert re.search(r"^certificate: .*\n  Dense_0: \d\.\de-1\d\n\Z", out, re.MULTILINE)
+    group = symmetry.from_json(json.loads((repository / "group.json").read_text()))
+    assert group.sizes == {"Dense_0": 4}
 
 
 def test_show_without_a_name_shows_the_newest(call: Call) -> None:
@@ -189,6 +263,8 @@ def test_show_without_a_name_shows_the_newest(call: Call) -> None:
 def test_help_and_version(call: Call) -> None:
     assert call("--help")[:2] == (0, cli.HELP)
     assert call("run", "--help")[:2] == (0, cli.HELP)
+    assert call("symmetry", "--help")[:2] == (0, cli.HELP)
+    assert call("symmetry")[0] == 2
     assert call("--version")[:2] == (0, f"mconn {mconn.__version__}\n")
     assert call()[0] == 2
     status, out, _ = call("list", "--help")
@@ -219,6 +295,12 @@ def test_the_help_of_an_experiment_is_its_docstring(call: Call) -> None:
         (["run", "configs/counting.py:untyped"], "untyped in .* needs a type"),
         (["run", "configs/counting.py:failing"], "line 27: ZeroDivisionError"),
         (["run", "configs/counting.py", "--number", "-1"], "numbers.gz is missing: install it"),
+        (
+            ["symmetry", "configs/counting.py"],
+            "a Counting trains no network whose symmetry could be found: give it a field `train`",
+        ),
+        (["symmetry", "--json", "x"], "before '--json': mconn symmetry FILE --option value"),
+        (["symmetry", "configs/network.py", "--results", "x"], "no option '--results'"),
         (["show", "nothing"], "there is no run 'nothing' in results: `mconn list` shows them"),
         (["show"], "there are no runs in results"),
     ],
@@ -238,6 +320,12 @@ def test_an_unknown_option_names_the_nearest(call: Call) -> None:
     status, _, err = call("run", "configs/counting.py", "--nubmer", "3")
     assert status == 2
     assert "there is no option '--nubmer' (did you mean '--number'?)" in err
+
+
+def test_a_file_that_cannot_be_written(call: Call) -> None:
+    status, _, err = call("symmetry", "configs/network.py", "--json", "nowhere/group.json")
+    assert status == 2
+    assert err.startswith("mconn: 'nowhere/group.json' cannot be written (No such file")
 
 
 def test_a_value_of_the_wrong_type_names_its_option(call: Call) -> None:

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from mconn import symmetry as groups
 from mconn.align.assignment import assign
-from mconn.errors import DataError
+from mconn.errors import ConfigError, DataError
 from mconn.symmetry import Element, Symmetry
 from mconn.types import ApplyFn, Params
 
@@ -33,7 +33,8 @@ class ActivationCost:
         centred: subtract each unit's mean (Pearson's correlation), or do not (the cosine). On 15
             pairs of digits networks 3 x 256 the uncentred one leaves a mean barrier of .038, the
             centred one .059: the mean of a rectified unit says where it is active.
-        batch_size: examples in one pass; correlations are accumulated over batches.
+        batch_size: examples in one pass; correlations are accumulated over batches of equal
+            size, without the few examples that are left over.
     """
 
     apply: ApplyFn
@@ -46,7 +47,10 @@ class ActivationCost:
 
         Raises:
             DataError: with fewer than two examples.
+            ConfigError: if a batch would be empty.
         """
+        if self.batch_size < 1:
+            raise ConfigError(f"batch_size is {self.batch_size}: it must be at least 1")
         count = len(self.inputs)
         if count < 2:
             raise DataError(f"correlations need at least two examples, got {count}")
@@ -75,8 +79,11 @@ class ActivationProblem:
     def objective(self, element: Element) -> float:
         """Sum of the correlations of matched units."""
         return sum(
-            float(correlation[np.arange(len(correlation)), element[name]].sum())
-            for name, correlation in self.correlations.items()
+            (
+                float(correlation[np.arange(len(correlation)), element[name]].sum())
+                for name, correlation in self.correlations.items()
+            ),
+            start=0.0,
         )
 
     def bound(self) -> float:

@@ -13,6 +13,7 @@ from mconn.align.starts import start_named
 from mconn.align.weights import WeightCost
 from mconn.errors import MconnError
 from mconn.symmetry import Element, Symmetry
+from mconn.symmetry.group import check_fits
 from mconn.types import Key, Params
 
 
@@ -66,10 +67,12 @@ def match(
         key: decides the order of visits and the random start; ``jax.random.key(0)`` by default.
 
     Raises:
-        StructureError: naming the first leaf in which the networks differ.
+        StructureError: naming the first leaf in which the networks differ from each other, or
+            from the network that the group was discovered for.
         MconnError: naming the first leaf that is not finite.
     """
     trees.check_same_structure(a, b)
+    check_fits(symmetry, a)
     for name, network in (("a", a), ("b", b)):
         _check_finite(name, network)
     key = jax.random.key(0) if key is None else key

@@ -120,4 +120,4 @@ def compare(
     if sorted_axes:
         a, b = jnp.sort(a, axis=-1), jnp.sort(b, axis=-1)
     a, b = a.reshape(units, -1), b.reshape(units, -1)
-    return jnp.matmul(a, b.T, precision="highest").astype(jnp.float32)
+    return jnp.matmul(a, b.T, precision="highest", preferred_element_type=jnp.float32)

@@ -9,6 +9,7 @@ import numpy as np
 
 from mconn.data.dataset import Images
 
+SHAPE = (8, 8, 1)
 TRAIN_EXAMPLES = 1400
 
 
@@ -22,7 +23,7 @@ def read(data_dir: Path | None = None) -> Images:
 
     flat, labels = load_digits(return_X_y=True)
     rows = np.random.default_rng(0).permutation(len(labels))
-    pixels = flat[rows].astype(np.uint8).reshape(-1, 8, 8, 1)
+    pixels = flat[rows].astype(np.uint8).reshape(-1, *SHAPE)
     labels = labels[rows]
     return Images(
         train_pixels=pixels[:TRAIN_EXAMPLES],

@@ -16,6 +16,7 @@ from mconn.data.dataset import Images
 from mconn.data.folders import find_folder
 from mconn.errors import DataError
 
+SHAPE = (28, 28, 1)
 URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"
 # The hashes of the files at URL; Debian compressed the same images again.
 MD5 = {
@@ -39,9 +40,9 @@ def read(data_dir: Path | None = None) -> Images:
         fetch(file) if folder is None else folder / file for file in MD5
     )
     return Images(
-        train_pixels=read_idx(train_images, (60_000, 28, 28))[..., None],
+        train_pixels=read_idx(train_images, (60_000, *SHAPE[:2]))[..., None],
         train_labels=read_idx(train_labels, (60_000,)),
-        test_pixels=read_idx(test_images, (10_000, 28, 28))[..., None],
+        test_pixels=read_idx(test_images, (10_000, *SHAPE[:2]))[..., None],
         test_labels=read_idx(test_labels, (10_000,)),
         white=255,
         classes=10,

@@ -14,6 +14,8 @@ READERS = {
     "fashion_mnist": fashion_mnist.read,
     "cifar10": cifar10.read,
 }
+SHAPES = {"digits": digits.SHAPE, "fashion_mnist": fashion_mnist.SHAPE, "cifar10": cifar10.SHAPE}
+"""Height, width and channels of one image."""
 
 
 def load(config: DataConfig, data_dir: Path | None = None) -> Dataset:

@@ -10,10 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from mconn.errors import DataError, StructureError
+from mconn.errors import ConfigError, DataError, StructureError
 from mconn.landscape.profile import Profile
 from mconn.paths import Path
 from mconn.types import Batch, EvalFn, Params
+
+MOST_DEVICES = 8
+"""Each device holds a copy of the data; on a CPU, whose cores are devices, all in one memory."""
 
 Refresh: TypeAlias = Callable[[Params, Any], Params]
 """(params, batches) -> params with normaliser statistics recomputed on those batches."""
@@ -47,7 +50,7 @@ def evaluate(
         points_per_call: points between two transfers to the host: the memory of the results.
         refresh: recomputes normaliser statistics at every point; None mixes the ends'.
         refresh_data: the examples that ``refresh`` sees: training data, whatever the split.
-        devices: devices to spread the points over; all local ones by default.
+        devices: devices to spread the points over; the first eight local ones by default.
         finished: called with the number of finished points, to show progress.
 
     Returns:
@@ -55,16 +58,22 @@ def evaluate(
 
     Raises:
         DataError: if there is no example, or the leading axes differ.
-        StructureError: if a point lies outside the path's domain.
+        StructureError: if a point lies outside the path's domain, or a metric is not one number
+            per example.
+        ConfigError: if a batch or a call would be empty.
     """
+    for name, size in (("batch_size", batch_size), ("points_per_call", points_per_call)):
+        if size < 1:
+            raise ConfigError(f"{name} is {size}: it must be at least 1")
     ts = np.asarray(ts, np.float32)
     _check_domain(ts)
     count = _example_count(data)
-    devices = list(jax.local_devices() if devices is None else devices)
+    devices = list(jax.local_devices()[:MOST_DEVICES] if devices is None else devices)[: len(ts)]
     mesh = Mesh(np.array(devices), ("point",))
     everywhere = NamedSharding(mesh, PartitionSpec())
 
-    per_call = min(points_per_call, len(ts))
+    # Calls of equal size: 25 points are two calls of 13, not one of 16 and one of 9 filled up.
+    per_call = math.ceil(len(ts) / math.ceil(len(ts) / points_per_call))
     per_call = math.ceil(per_call / len(devices)) * len(devices)
     path, batches, refresh_batches = jax.device_put(
         (
@@ -113,7 +122,7 @@ def _evaluate_points(
             params = path(t)
             if refresh is not None:
                 params = refresh(params, refresh_batches)
-            return jax.lax.map(lambda batch: eval_fn(params, batch), batches)
+            return jax.lax.map(lambda batch: _values(eval_fn, params, batch), batches)
 
         return jax.lax.map(at_point, ts)
 
@@ -125,6 +134,19 @@ def _evaluate_points(
         out_specs=by_point,
         check_vma=False,
     )(path, ts, batches, refresh_batches)
+
+
+def _values(eval_fn: EvalFn, params: Params, batch: Batch) -> dict[str, jax.Array]:
+    """The metrics of a batch, each with one value per example."""
+    values = eval_fn(params, batch)
+    size = len(jax.tree.leaves(batch)[0])
+    for metric, value in values.items():
+        if value.shape != (size,):
+            raise StructureError(
+                f"metric '{metric}' of {size} examples has the shape {value.shape}, not ({size},): "
+                "return one number per example, and leave the mean to the profile"
+            )
+    return values
 
 
 def _check_domain(ts: np.ndarray) -> None:

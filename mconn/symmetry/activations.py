@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from mconn.choices import check_choice
 from mconn.errors import StructureError
 from mconn.symmetry.compat import evaluate, trace
 from mconn.symmetry.group import Symmetry, Value, check_fits
@@ -39,6 +40,7 @@ def activations(
     Raises:
         StructureError: if the parameters or the traced network are not those of the symmetry.
     """
+    check_choice("moment", moment, ("before", "after"))
     check_fits(symmetry, params)
     program = trace(apply, params, *inputs)
     producers = {number: eq.primitive for eq in program.equations for number in eq.outputs}

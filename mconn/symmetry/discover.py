@@ -67,7 +67,7 @@ def discover(apply: ApplyFn, params: Params, *inputs: Any) -> Symmetry:
 
 
 def analyse(apply: ApplyFn, params: Params, *inputs: Any) -> Analysis:
-    """Run the labels through the network."""
+    """Trace the network, and run the labels through it."""
     leaves = leaf_shapes(params)
     try:
         program = trace(apply, params, *inputs)
@@ -75,6 +75,19 @@ def analyse(apply: ApplyFn, params: Params, *inputs: Any) -> Analysis:
         raise StructureError(
             f"the function cannot be applied to these parameters and inputs: {first_line(error)}"
         ) from error
+    analysis, unknown = label(program, leaves)
+    if unknown:
+        places = ", ".join(f"{name} at {place}" for name, place in unknown.items())
+        warnings.warn(
+            f"no rule is known for these primitives: {places}; the axes that they touch are pinned,"
+            " so the symmetry may be larger than the one found",
+            stacklevel=3,
+        )
+    return analysis
+
+
+def label(program: Program, leaves: dict[str, tuple[int, ...]]) -> tuple[Analysis, dict[str, str]]:
+    """Run the labels through a traced network; also tells which primitives have no rule, where."""
     interpreter = Interpreter()
     labels = interpreter.labels
     arguments: list[Layout] = []
@@ -89,20 +102,13 @@ def analyse(apply: ApplyFn, params: Params, *inputs: Any) -> Analysis:
     for number in program.outputs:
         for axis in layouts[number]:
             labels.pin(axis, "an output")
-    if interpreter.unknown:
-        places = ", ".join(f"{name} at {place}" for name, place in interpreter.unknown.items())
-        warnings.warn(
-            f"no rule is known for these primitives: {places}; the axes that they touch are pinned,"
-            " so the symmetry may be larger than the one found",
-            stacklevel=3,
-        )
     analysis = Analysis(program, labels, layouts, leaves)
     # Writing an axis down can pin a label (a sum inside a product), which changes other axes.
     pins = -1
     while pins != len(labels.pins):
         pins = len(labels.pins)
         analysis.leaf_layouts()
-    return analysis
+    return analysis, interpreter.unknown
 
 
 def leaf_shapes(params: Params) -> dict[str, tuple[int, ...]]:

@@ -1,5 +1,6 @@
 """The group: its generators, its elements as pytrees, and their action on parameters."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -99,9 +100,21 @@ class Symmetry:
         """The number of units of every generator."""
         return {generator.name: generator.size for generator in self.generators}
 
+    @property
+    def log_order(self) -> float:
+        """The natural logarithm of how many elements the group has: the sum of log n! over n units.
+
+        ``log_order / math.log(10)`` is the power of ten: 512 units have about 10^1166 permutations.
+        """
+        return math.fsum(math.lgamma(generator.size + 1) for generator in self.generators)
+
     def describe(self) -> str:
-        """A text of one block per generator, then what is pinned and why."""
-        lines = [f"{len(self.generators)} generators"]
+        """A text of one block per generator, then what is pinned, by reason.
+
+        Of the axes that are pinned for one reason the first few are named; ``pinned`` has them all.
+        """
+        order = f"order 10^{self.log_order / math.log(10):.2f}"
+        lines = [f"{counted(len(self.generators), 'generator')}, {order}"]
         for generator in self.generators:
             lines.append(f"  {generator.name}: {generator.kind} of {generator.size}")
             lines += [f"    {describe_site(site)}" for site in generator.sites]
@@ -110,10 +123,28 @@ class Symmetry:
                 for value in generator.values
             ]
         lines += ["pinned"] if self.pinned else []
+        by_reason: dict[str, list[Pin]] = {}
         for pin in self.pinned:
-            place = f", at {pin.source}" if pin.source else ""
-            lines.append(f"  {pin.leaf} axis {pin.axis} ({pin.size}): {pin.reason}{place}")
+            by_reason.setdefault(pin.reason, []).append(pin)
+        for reason, pins in by_reason.items():
+            lines.append(f"  {reason}: {counted(len(pins), 'axis', 'axes')}")
+            lines += [f"    {describe_pin(pin)}" for pin in pins[:SHOWN_PINS]]
+            lines += [f"    and {len(pins) - SHOWN_PINS} more"] if len(pins) > SHOWN_PINS else []
         return "\n".join(lines)
+
+
+SHOWN_PINS = 3
+"""How many of the axes that are pinned for one reason a description names."""
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """``1 generator``, ``2 generators``."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
+def describe_pin(pin: Pin) -> str:
+    """``Dense_0/kernel axis 0 (64), at MLP/Dense_0``."""
+    return f"{pin.leaf} axis {pin.axis} ({pin.size}){f', at {pin.source}' if pin.source else ''}"
 
 
 def describe_site(site: Site) -> str:

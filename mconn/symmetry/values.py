@@ -33,9 +33,10 @@ class Flow:
             self.producers.update(dict.fromkeys(equation.outputs, i))
             if self.dependent.intersection(equation.inputs):
                 self.dependent.update(equation.outputs)
-            sources = [self.leaves.get(number, {}) for number in equation.inputs]
-            merged = {leaf: None for source in sources for leaf in source}
-            self.leaves.update(dict.fromkeys(equation.outputs, merged))
+            else:
+                sources = [self.leaves.get(number, {}) for number in equation.inputs]
+                merged = {leaf: None for source in sources for leaf in source}
+                self.leaves.update(dict.fromkeys(equation.outputs, merged))
         # A slice reads only a part of its operand: what it leaves out may be used nowhere.
         readers = [equation for equation in self.equations if equation.primitive not in CUTS]
         read = [*program.outputs, *(number for equation in readers for number in equation.inputs)]

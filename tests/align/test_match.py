@@ -230,3 +230,33 @@ def test_one_example_has_no_correlations():
     apply, group, a, b = setting("mlp")
     with pytest.raises(DataError, match="at least two examples, got 1"):
         align.match(group, a, b, cost=align.ActivationCost(apply, INPUTS[:1]))
+
+
+def test_another_network_than_the_groups_is_refused():
+    _, group, _, _ = setting("mlp")
+    other = {name: leaf[:-1] for name, leaf in weights(MLP, 0).items()}
+    with pytest.raises(StructureError, match="the symmetry was discovered with shape"):
+        align.match(group, other, other)
+
+
+@pytest.mark.parametrize("cost", COSTS)
+def test_a_network_without_symmetry_stays_as_it_is(cost):
+    def linear(params, x):
+        return x @ params["kernel"]
+
+    a, b = weights({"kernel": (6, 3)}, 0), weights({"kernel": (6, 3)}, 1)
+    group = symmetry.discover(linear, a, INPUTS[:2])
+    assert not group.generators
+    found = align.match(group, a, b, cost=costs(linear)[cost])
+    assert found.element == {}
+    assert isinstance(found.objective, float)
+
+
+def test_narrow_weights_do_not_overflow():
+    _, group, a, b = setting("mlp")
+    large = [jax.tree.map(lambda leaf: (60 * leaf).astype(np.float16), net) for net in (a, b)]
+    found, expected = align.match(group, *large), align.match(group, a, b)
+    assert found.objective == pytest.approx(3600 * expected.objective, rel=0.01)
+    assert float(trees.distance(*large)) == pytest.approx(
+        60 * float(trees.distance(a, b)), rel=0.01
+    )

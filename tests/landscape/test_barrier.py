@@ -147,3 +147,21 @@ def test_a_profile_without_its_ends_is_refused():
     )
     with pytest.raises(StructureError, match="end 0 is not among the points"):
         landscape.barrier(inner)
+
+
+def test_kinds_over_the_curve_need_points_in_order():
+    shuffled = profile(np.ones((3, 4)), t=[0, 1, 0.5])
+    with pytest.raises(ConfigError, match="'area' needs points in ascending order"):
+        landscape.barrier(shuffled, "area")
+    assert landscape.barrier(shuffled, "chord").value == pytest.approx(0, abs=1e-6)
+
+
+def test_a_path_that_stands_still_has_its_one_value():
+    still = profile(np.full((3, 4), 2.5), arc_length=np.zeros(3))
+    assert landscape.barrier(still, "integral").value == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize("wrong", [{"resamples": 0}, {"level": 95.0}])
+def test_impossible_intervals_are_refused(wrong):
+    with pytest.raises(ConfigError, match="at least one resample"):
+        landscape.barrier(constant([1, 2, 1]), **wrong)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mconn import landscape, paths
-from mconn.errors import DataError, StructureError
+from mconn.errors import ConfigError, DataError, StructureError
 
 
 class Examples(NamedTuple):
@@ -144,3 +144,23 @@ def test_weights_that_do_not_sum_to_one_are_refused():
 def test_empty_or_ragged_data_are_refused(data):
     with pytest.raises(DataError, match="one non-zero number of examples"):
         landscape.evaluate(classify, line, np.array([0.0, 1.0]), data)
+
+
+def test_a_metric_must_be_one_number_per_example():
+    def per_class(params, batch):
+        return {"loss": apply(params, batch.inputs)}
+
+    with pytest.raises(StructureError, match=r"metric 'loss' of 4 examples has the shape \(4, 3\)"):
+        landscape.evaluate(per_class, line, np.array([0.0, 1.0]), examples(4))
+
+
+@pytest.mark.parametrize("name", ["batch_size", "points_per_call"])
+def test_empty_batches_and_calls_are_refused(name):
+    with pytest.raises(ConfigError, match=f"{name} is 0"):
+        landscape.evaluate(classify, line, np.array([0.0, 1.0]), examples(4), **{name: 0})
+
+
+def test_more_devices_than_points_are_left_alone():
+    ts = np.array([0.0])
+    profile = landscape.evaluate(classify, line, ts, examples(4), devices=jax.local_devices())
+    assert profile.values["loss"].shape == (1, 4)

@@ -39,6 +39,10 @@ def vectors(size: int = 4) -> np.ndarray:
     return np.random.default_rng(2).normal(size=(5, size)).astype(np.float32)
 
 
+def sequences() -> np.ndarray:
+    return np.stack([vectors(), vectors() + 1])
+
+
 def linen(model: nn.Module, x: np.ndarray, **sizes: int) -> Case:
     shapes = jax.eval_shape(model.init, jax.random.key(0), x)
     return Case(model.apply, fill(shapes), (x,), sizes)
@@ -161,9 +165,11 @@ class Attention(nn.Module):
 
 
 class Recurrent(nn.Module):
+    cell: type[nn.RNNCellBase]
+
     @nn.compact
     def __call__(self, x):
-        return nn.Dense(3)(nn.RNN(nn.OptimizedLSTMCell(6))(x)[:, -1])
+        return nn.Dense(3)(nn.RNN(self.cell(6))(x)[:, -1])
 
 
 class VisionTransformer(nn.Module):
@@ -296,6 +302,7 @@ ZOO: dict[str, Callable[[], Case]] = {
     "mlp gelu": lambda: linen(MLP(activation=nn.gelu), vectors(), **HIDDEN),
     "mlp leaky relu": lambda: linen(MLP(activation=nn.leaky_relu), vectors(), **HIDDEN),
     "mlp silu": lambda: linen(MLP(activation=nn.silu), vectors(), **HIDDEN),
+    "mlp identity": lambda: linen(MLP(activation=lambda x: x), vectors(), **HIDDEN),
     "mlp softplus": lambda: linen(MLP(activation=nn.softplus), vectors(), **HIDDEN),
     "mlp layer norm": lambda: linen(MLP(normaliser="layer"), vectors(), **HIDDEN),
     "mlp batch norm": lambda: linen(MLP(normaliser="batch"), vectors(), **HIDDEN),
@@ -326,7 +333,7 @@ ZOO: dict[str, Callable[[], Case]] = {
     "squeeze and excitation": lambda: linen(SqueezeExcite(), images(), Conv_0=6, Dense_0=2),
     "attention": lambda: linen(
         Attention(),
-        np.stack([vectors(), vectors() + 1]),
+        sequences(),
         **{
             "Dense_0": 6,
             "MultiHeadDotProductAttention_0/query": 2,
@@ -335,8 +342,9 @@ ZOO: dict[str, Callable[[], Case]] = {
         },
     ),
     "lstm": lambda: linen(
-        Recurrent(), np.stack([vectors(), vectors() + 1]), **{"OptimizedLSTMCell_0/hi": 6}
+        Recurrent(nn.OptimizedLSTMCell), sequences(), **{"OptimizedLSTMCell_0/hi": 6}
     ),
+    "gru": lambda: linen(Recurrent(nn.GRUCell), sequences(), **{"GRUCell_0/ir": 6}),
     "vision transformer": lambda: linen(
         VisionTransformer(),
         images(),

@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from mconn import symmetry
 from mconn.errors import StructureError
-from mconn.symmetry import Generator, Site, Symmetry
+from mconn.symmetry import Generator, Pin, Site, Symmetry
 
 GROUP = Symmetry(
     (
@@ -119,5 +119,29 @@ def test_a_group_can_be_looked_up_hashed_and_described():
     with pytest.raises(KeyError, match="there are a, b, c"):
         GROUP["d"]
     text = GROUP.describe()
+    assert text.startswith("3 generators, order 10^2.46\n")
     assert "a: permutation of 3" in text
     assert "y axis 1 from 0, 2 x units x 2" in text
+
+
+def test_the_order_is_a_product_of_factorials():
+    assert GROUP.log_order == pytest.approx(np.log(6 * 2 * 24))
+    assert Symmetry(()).log_order == 0
+    large = Symmetry((Generator("w", 10**6, "permutation", ()),))
+    assert large.log_order == pytest.approx(10**6 * np.log(10**6) - 10**6, rel=1e-5)
+
+
+def test_a_description_names_the_first_axes_that_are_pinned_for_a_reason():
+    pins = [Pin(f"layer{i}/kernel", 0, 3, "a window", "here") for i in range(5)]
+    text = Symmetry((), (*pins, Pin("b", 0, 2, "an output", ""))).describe()
+    assert text.splitlines() == [
+        "0 generators, order 10^0.00",
+        "pinned",
+        "  a window: 5 axes",
+        "    layer0/kernel axis 0 (3), at here",
+        "    layer1/kernel axis 0 (3), at here",
+        "    layer2/kernel axis 0 (3), at here",
+        "    and 2 more",
+        "  an output: 1 axis",
+        "    b axis 0 (2)",
+    ]

@@ -40,8 +40,10 @@ class Sweep(Stage):
     statistics_examples: int = 10_000
 
     def __post_init__(self) -> None:
-        if self.points < 2:
-            raise ConfigError(f"points is {self.points}: a line needs at least its two ends")
+        if self.points < 3:
+            raise ConfigError(
+                f"points is {self.points}: a barrier needs the two ends and a point between them"
+            )
 
     @property
     def method(self) -> str:
