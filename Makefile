@@ -33,6 +33,7 @@ docs: $(VENV)/installed-docs
 benchmark: $(VENV)/installed
 	$(BIN)/python -m benchmarks.evaluation
 	$(BIN)/python -m benchmarks.training
+	$(BIN)/python -m benchmarks.discovery
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
