@@ -21,7 +21,8 @@ from mconn.symmetry import rules as rules  # fills the table
 from mconn.symmetry.compat import Program, trace
 from mconn.symmetry.group import Generator, Pin, Site, Symmetry
 from mconn.symmetry.interpret import Interpreter
-from mconn.symmetry.labels import Labels, Layout, occurrences
+from mconn.symmetry.labels import Labels
+from mconn.symmetry.layout import Layout, occurrences
 from mconn.symmetry.values import Flow
 from mconn.trees import named_leaves
 from mconn.types import ApplyFn, Params

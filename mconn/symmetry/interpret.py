@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from mconn.symmetry.compat import Equation, Program, is_concrete
-from mconn.symmetry.labels import Labels, Layout, atoms_of, uniform
+from mconn.symmetry.labels import Labels
+from mconn.symmetry.layout import Layout, atoms_of, uniform
 from mconn.symmetry.rules.control import CONTROL
 from mconn.symmetry.rules.table import RULES, pin_everything
 

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from mconn.symmetry.compat import Equation, Program
 from mconn.symmetry.group import Value
-from mconn.symmetry.labels import Labels, Layout, atoms_of, occurrences
+from mconn.symmetry.labels import Labels
+from mconn.symmetry.layout import Layout, atoms_of, occurrences
 from mconn.symmetry.rules.contraction import REDUCTIONS, summed_axes
 from mconn.symmetry.rules.elementwise import is_nonlinear
 from mconn.symmetry.rules.structural import CUTS

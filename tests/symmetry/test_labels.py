@@ -4,14 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from mconn.symmetry.labels import (
-    Labels,
-    atoms_of,
-    axis_size,
-    boundaries,
-    occurrences,
-    uniform,
-)
+from mconn.symmetry.labels import Labels
+from mconn.symmetry.layout import atoms_of, axis_size, boundaries, occurrences, uniform
 
 
 def free(labels, axis):

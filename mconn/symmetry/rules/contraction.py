@@ -1,7 +1,8 @@
 """Contractions and reductions: axes are summed over, and the others pass."""
 
 from mconn.symmetry.compat import Equation
-from mconn.symmetry.labels import Axis, Labels, Layout, axis_size, uniform
+from mconn.symmetry.labels import Labels
+from mconn.symmetry.layout import Axis, Layout, axis_size, uniform
 from mconn.symmetry.rules.table import (
     align_layouts,
     pin_axes,

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 from mconn.symmetry.compat import Equation, Program
-from mconn.symmetry.labels import Labels, Layout
+from mconn.symmetry.labels import Labels
+from mconn.symmetry.layout import Layout
 from mconn.symmetry.rules.table import align_layouts, pin_everything
 
 ROUNDS = 16

@@ -3,7 +3,8 @@
 from collections.abc import Collection
 
 from mconn.symmetry.compat import Equation
-from mconn.symmetry.labels import Labels, Layout, uniform
+from mconn.symmetry.labels import Labels
+from mconn.symmetry.layout import Layout, uniform
 from mconn.symmetry.rules.table import align_layouts, pin_everything, primitives, rule
 
 LINEAR = primitives("""

@@ -1,7 +1,8 @@
 """Reading and writing at computed positions: axes taken whole pass, the indexed ones are pinned."""
 
 from mconn.symmetry.compat import Equation
-from mconn.symmetry.labels import Axis, Labels, Layout, axis_size
+from mconn.symmetry.labels import Labels
+from mconn.symmetry.layout import Axis, Layout, axis_size
 from mconn.symmetry.rules.table import pin_axes, rule
 
 

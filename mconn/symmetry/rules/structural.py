@@ -4,7 +4,8 @@ import math
 from itertools import accumulate
 
 from mconn.symmetry.compat import Equation
-from mconn.symmetry.labels import Axis, Labels, Layout, axis_size, is_uniform, uniform
+from mconn.symmetry.labels import Labels
+from mconn.symmetry.layout import Axis, Layout, axis_size, is_uniform, uniform
 from mconn.symmetry.rules.table import (
     align_layouts,
     pin_axes,
