@@ -8,6 +8,7 @@ import functools
 import inspect
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -111,6 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         if debug:
             raise
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the interpreter's end is no place for more
         sys.stderr.write("\nmconn: stopped; the same command goes on from here\n")
         return 130
     except BrokenPipeError:
@@ -295,12 +297,14 @@ def list_runs(words: list[str]) -> int:
     table.add_column("when", no_wrap=True)
     table.add_column("state", no_wrap=True)
     table.add_column("result")
+    colours = {"failed": "red", "corrupt": "red", "interrupted": "yellow", "running": "cyan"}
     for folder in runs:
-        record = folder.record
+        record = {} if folder.state == "corrupt" else folder.record
         when = record.get("started", "")[:16].replace("T", " ")
-        told = record.get("error") if folder.state == "failed" else record.get("summary", "")
-        style = {"failed": "red", "interrupted": "yellow", "running": "cyan"}.get(folder.state, "")
-        table.add_row(folder.name, when, Text(folder.state, style=style), Text(told or ""))
+        told = record.get("error") if folder.state == "failed" else record.get("summary")
+        told = (told or "").partition("\n")[0]
+        style = colours.get(folder.state, "")
+        table.add_row(folder.name, when, Text(folder.state, style=style), Text(told))
     Console().print(table)
     return 0
 

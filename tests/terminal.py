@@ -2,6 +2,7 @@
 
 import os
 import pty
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ def program(arguments: list[str], folder: Path) -> Iterator[tuple[subprocess.Pop
     ``pexpect.spawn`` would fork this process, whose threads JAX started.
     """
     here, there = pty.openpty()
+    # A process that ignores Ctrl-C, as one does that a script started with `&`, passes that on.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [sys.executable, *arguments],
         cwd=folder,
@@ -27,6 +30,7 @@ def program(arguments: list[str], folder: Path) -> Iterator[tuple[subprocess.Pop
         stdout=there,
         stderr=there,
     )
+    signal.signal(signal.SIGINT, before)
     os.close(there)
     child = fdspawn(here, encoding="utf-8", timeout=60)
     try:

@@ -352,7 +352,14 @@ def test_ctrl_c_says_how_to_go_on(call: Call, monkeypatch: pytest.MonkeyPatch) -
         raise KeyboardInterrupt
 
     monkeypatch.setattr(cli, "list_runs", press)
-    assert call("list") == (130, "", "\nmconn: stopped; the same command goes on from here\n")
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        stopped = call("list")
+        # Another one, while the interpreter ends, prints no traceback.
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert stopped == (130, "", "\nmconn: stopped; the same command goes on from here\n")
 
 
 def test_a_stopped_run_goes_on_where_it_was(repository: Path) -> None:

@@ -127,6 +127,17 @@ def test_ctrl_c_on_a_terminal_gives_the_cursor_back(tmp_path: Path) -> None:
         assert process.wait() == 0
 
 
+def test_ctrl_c_reaches_a_child_of_tests_that_ignore_it(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with program(["-c", PROGRAM], tmp_path) as (process, child):
+            child.expect(r"loss 0\.5")
+            process.send_signal(signal.SIGINT)
+            child.expect("stopped cleanly")
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize(
     ("duration", "text"),
     [

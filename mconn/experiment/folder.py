@@ -12,7 +12,7 @@ from mconn.experiment.serialise import decode
 from mconn.experiment.stage import Table
 from mconn.experiment.store import read_json, write_json
 
-State = Literal["running", "complete", "interrupted", "failed"]
+State = Literal["running", "complete", "interrupted", "failed", "corrupt"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,14 +49,11 @@ class RunFolder:
             CheckpointError: naming the folder, if the file cannot be read.
         """
         try:
-            return read_json(self.path / "run.json")
+            return dict(read_json(self.path / "run.json").items())
         except FileNotFoundError:
             return {}
-        except ValueError as error:
-            raise CheckpointError(
-                f"{self.path / 'run.json'} is corrupt: delete the folder {self.path}, and the same "
-                "command makes it anew from the stored stages"
-            ) from error
+        except (AttributeError, ValueError) as error:  # no JSON object, or no JSON
+            raise self.corrupt(self.path / "run.json") from error
 
     def note(self, **changes: Any) -> None:
         """Write entries of ``run.json``; a reader sees all the old ones or all the new ones."""
@@ -68,7 +65,10 @@ class RunFolder:
     @property
     def state(self) -> State:
         """How the run stands; one that was killed counts as interrupted."""
-        state = self.record.get("state", "interrupted")
+        try:
+            state = self.record.get("state", "interrupted")
+        except CheckpointError:
+            return "corrupt"
         return "interrupted" if state == "running" and not is_held(self.lock) else state
 
     @property
@@ -90,20 +90,36 @@ class RunFolder:
 
         Raises:
             ConfigError: naming the tables that there are.
+            CheckpointError: naming the file, if it cannot be read.
         """
+        import pyarrow
         import pyarrow.parquet
 
         path = self.path / "tables" / f"{name}.parquet"
         if not path.is_file():
             known = ", ".join(sorted(file.stem for file in path.parent.glob("*.parquet")))
             raise ConfigError(f"run {self.name} has no table '{name}': it has {known or 'none'}")
-        return pyarrow.parquet.read_table(path)
+        try:
+            return pyarrow.parquet.read_table(path)
+        except (OSError, pyarrow.ArrowException) as error:
+            raise self.corrupt(path) from error
+
+    def corrupt(self, file: Path) -> CheckpointError:
+        """The error for a file of the run that was damaged."""
+        return CheckpointError(
+            f"{file} is corrupt: delete the folder {self.path}, and the same command makes it anew "
+            "from the stored stages"
+        )
 
 
 def all_runs(results: Path) -> list[RunFolder]:
-    """The runs below a results folder, the newest first."""
+    """The runs below a results folder, the newest first and the corrupt ones last."""
     runs = [RunFolder(path.parent) for path in (results / "runs").glob("*/run.json")]
-    return sorted(runs, key=lambda run: run.record.get("started", ""), reverse=True)
+
+    def started(run: RunFolder) -> str:
+        return "" if run.state == "corrupt" else run.record.get("started", "")
+
+    return sorted(runs, key=started, reverse=True)
 
 
 def find_run(results: Path, name: str) -> RunFolder:
@@ -112,8 +128,9 @@ def find_run(results: Path, name: str) -> RunFolder:
     Raises:
         ConfigError: naming the nearest run, or those that fit.
     """
-    if (Path(name) / "run.json").is_file():
-        return RunFolder(Path(name))
+    path = Path(name).resolve()  # `.` has neither a name nor a parent
+    if (path / "run.json").is_file():
+        return RunFolder(path)
     runs = {run.name: run for run in all_runs(results)}
     if name in runs:
         return runs[name]

@@ -28,7 +28,7 @@ def is_held(path: Path) -> bool:
     """Whether a living process holds the lock file ``path``."""
     if fcntl is None or not path.exists():
         return False
-    with path.open("a") as file:
+    with path.open() as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -2,7 +2,6 @@
 
 import base64
 import dataclasses
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -105,17 +104,14 @@ def claim_row(claim: Claim) -> dict[str, Any]:
 
 
 def cell(value: Any) -> str:
-    """A value for people: floats with three significant digits."""
+    """A value for people: floats with at most three significant digits."""
     if value is None:
         return "\u2013"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        if value == 0 or not math.isfinite(value):
-            return f"{value:g}"
-        if not 0.001 <= abs(value) < 1e5:
-            return f"{value:.2e}"
-        return f"{value:.{max(0, 2 - math.floor(math.log10(abs(value))))}f}"
+        # From a thousand on, `g` would write a power of ten.
+        return f"{value:.0f}" if 999.5 <= abs(value) < 1e5 else f"{value:.3g}"
     if isinstance(value, int):
         return f"{value:,}".replace(",", "\u202f")  # a thin space between thousands
     return str(value)

@@ -1,10 +1,15 @@
 """The runner: brings an experiment's stages into the store, then writes the run's folder."""
 
+import errno
 import hashlib
+import os
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from mconn.errors import ConfigError
 from mconn.experiment.execute import Executor, now, source_folder
 from mconn.experiment.folder import RunFolder
 from mconn.experiment.locks import exclusive
@@ -36,7 +41,8 @@ def run(
         progress: where to report to.
 
     Raises:
-        ConfigError: if the experiment holds what a config cannot hold.
+        ConfigError: if the experiment holds what a config cannot hold, or if the folder of results
+            cannot be used.
         CheckpointError: if a stored result is corrupt.
     """
     config = encode(experiment, type(experiment).__name__)
@@ -46,7 +52,7 @@ def run(
     def waiting() -> None:
         progress.note(f"{folder.name}: another process runs the same experiment; waiting for it")
 
-    with exclusive(folder.lock, waiting):
+    with usable(results), exclusive(folder.lock, waiting):
         source = source_digest(experiment)
         if is_current(folder, store, experiment, source):
             progress.note(f"{folder.name}: complete and unchanged")
@@ -74,6 +80,33 @@ def run(
     return folder
 
 
+@contextmanager
+def usable(results: Path) -> Iterator[None]:
+    """Turn what the system says of the folder of results into one sentence.
+
+    Raises:
+        ConfigError: naming the folder, if something in it cannot be read or written.
+    """
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        # Orbax makes a ValueError of a full disk, with the system's words in it.
+        if any(os.strerror(code) in str(error) for code in (errno.ENOSPC, errno.EDQUOT)):
+            raise ConfigError(
+                f"the disk of the results folder {results} is full: make space, and the same "
+                "command goes on from the last complete stage"
+            ) from error
+        if not isinstance(error, OSError) or error.filename is None:
+            raise
+        folder, place = results.absolute(), Path(str(error.filename)).absolute()
+        if not (place.is_relative_to(folder) or folder.is_relative_to(place)):
+            raise
+        raise ConfigError(
+            f"the results folder {results} cannot be used ({error.strerror}: {place}): "
+            "name another one with --results"
+        ) from error
+
+
 def is_current(folder: RunFolder, store: Store, experiment: Experiment, source: str) -> bool:
     """Whether the folder is complete, and neither the stored results nor the code have changed."""
     record = folder.record
@@ -90,7 +123,7 @@ def is_current(folder: RunFolder, store: Store, experiment: Experiment, source: 
 def source_digest(experiment: Experiment) -> str:
     """The hash of the code that reports: this package's, and what lies beside the experiment's."""
     folders = (Path(__file__).parent, source_folder(experiment))
-    files = [file for folder in folders for file in sorted(folder.iterdir())]
+    files = [file for folder in folders for file in sorted(folder.glob("[!.]*")) if file.is_file()]
     code = [file for file in files if file.suffix in (".py", ".html", ".mplstyle")]
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in code)).hexdigest()
 

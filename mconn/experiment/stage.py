@@ -67,12 +67,12 @@ class Stage(abc.ABC):
 
     @property
     def inputs(self) -> "dict[str, Stage | tuple[Stage, ...]]":
-        """The fields that hold stages."""
+        """The fields that hold stages; an empty tuple holds none."""
         found = {}
         for each in dataclasses.fields(self):
             value = getattr(self, each.name)
             items = value if isinstance(value, tuple) else (value,)
-            if all(isinstance(item, Stage) for item in items):
+            if items and all(isinstance(item, Stage) for item in items):
                 found[each.name] = value
         return found
 

@@ -15,12 +15,17 @@ def print_run(folder: RunFolder) -> None:
     """A run's summary, headline table, claims and the path of its report."""
     console = Console()
     record = folder.record
+    if folder.state == "failed":
+        console.print(Text(f"{folder.name} has failed: {record.get('error', '')}"), soft_wrap=True)
+        return
     if "summary" not in record:
         console.print(f"{folder.name} is {folder.state}: it has no numbers yet", highlight=False)
         return
-    console.print(Text(record["summary"], style="bold"))
+    shown: list[Any] = [Text(record["summary"], style="bold")]
     if (folder.path / "tables" / "headline.parquet").is_file():
-        console.print(headline(folder.table("headline")))
+        shown.append(headline(folder.table("headline")))  # may be corrupt: nothing is printed yet
+    for each in shown:
+        console.print(each)
     console.print(claims(record["claims"]))
     console.print(Text(f"report: {folder.report}"), soft_wrap=True)
 

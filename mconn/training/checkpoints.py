@@ -3,6 +3,8 @@
 import contextlib
 import json
 import re
+import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -35,7 +37,8 @@ class Checkpoints:
         import orbax.checkpoint as ocp
 
         state = ocp.args.PyTreeSave({"packed": pack(tree)})
-        self.manager.save(epoch, args=ocp.args.Composite(state=state))
+        with uninterrupted():
+            self.manager.save(epoch, args=ocp.args.Composite(state=state))
 
     def restore(self, like: PyTree) -> tuple[int, PyTree] | None:
         """The last checkpoint that can be read, as its epoch and tree; None if there is none.
@@ -93,12 +96,32 @@ def open_checkpoints(
         ) from error
     # Weights hardly compress, and trying takes half of the time of a save.
     handler = ocp.PyTreeCheckpointHandler(use_compression=False)
-    with ocp.CheckpointManager(
+    manager = ocp.CheckpointManager(
         folder,
         options=ocp.CheckpointManagerOptions(max_to_keep=KEPT),
         item_handlers={"state": handler},
-    ) as manager:
+    )
+    try:
         yield Checkpoints(folder, manager, progress)
+    finally:
+        with uninterrupted():
+            manager.close()  # which waits for the save in progress
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C back until the block ends: orbax's threads do not survive one in their midst."""
+    if threading.current_thread() is not threading.main_thread():  # which alone gets signals
+        yield
+        return
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if pressed:
+            signal.raise_signal(signal.SIGINT)
 
 
 def describe(config: TrainConfig) -> dict[str, str]:

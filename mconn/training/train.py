@@ -121,7 +121,8 @@ def start(
         restored = saved.restore({"state": state, "history": history})
         if restored is not None:
             done, tree = restored
-            return done, jax.device_put(tree["state"], program.split_over_seeds), tree["history"]
+            history = {name: tree["history"][name] for name in names}  # JAX sorts the names
+            return done, jax.device_put(tree["state"], program.split_over_seeds), history
     return 0, jax.device_put(program.initialise(seeds), program.split_over_seeds), history
 
 

@@ -30,6 +30,16 @@ def test_a_run_is_found_by_name_beginning_or_folder(results: Path) -> None:
     assert find_run(results, str(other.path)) == other
 
 
+def test_a_run_is_found_from_inside_its_folder(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = RunFolder(results / "runs" / "other-ccc")
+    monkeypatch.chdir(other.path)
+    found = find_run(Path("results"), ".")
+    assert found == other
+    assert found.lock == results / "locks" / "other-ccc.lock"
+
+
 def test_a_wrong_name_names_the_nearest(results: Path) -> None:
     with pytest.raises(ConfigError, match=r"did you mean 'other-ccc'\?"):
         find_run(results, "othre")
@@ -50,12 +60,30 @@ def test_a_run_that_says_running_without_a_process_was_interrupted(results: Path
 
 def test_a_corrupt_record_names_the_folder(results: Path) -> None:
     folder = RunFolder(results / "runs" / "other-ccc")
+    for text in ("{", "[]", ""):
+        (folder.path / "run.json").write_text(text)
+        with pytest.raises(CheckpointError, match="delete the folder"):
+            _ = folder.record
+
+
+def test_a_corrupt_record_leaves_the_other_runs_alone(results: Path) -> None:
+    folder = RunFolder(results / "runs" / "adding-bbb")
     (folder.path / "run.json").write_text("{")
-    with pytest.raises(CheckpointError, match="delete the folder"):
-        _ = folder.state
+    assert folder.state == "corrupt"
+    assert [run.name for run in all_runs(results)] == ["other-ccc", "adding-aaa", "adding-bbb"]
+    assert find_run(results, "oth").state == "complete"
 
 
 def test_a_missing_table_names_those_that_exist(tmp_path: Path) -> None:
     folder = run(sums(), tmp_path)
     with pytest.raises(ConfigError, match="it has barriers, headline, profile, total-total"):
         folder.table("nothing")
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1 and no more"])
+def test_a_corrupt_table_names_its_file(tmp_path: Path, content: bytes) -> None:
+    folder = run(sums(), tmp_path)
+    path = folder.path / "tables" / "headline.parquet"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match=f"{path} is corrupt: delete the folder"):
+        folder.table("headline")

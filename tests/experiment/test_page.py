@@ -40,6 +40,12 @@ def test_every_element_is_closed(html: str) -> None:
     assert checker.open == []
 
 
+def test_a_narrow_page_can_break_the_line_of_the_run(html: str) -> None:
+    parts = re.search(r'<p class="meta">(.*?)</p>', html, re.DOTALL)
+    assert parts is not None
+    assert len(re.findall(r"</span>\s+<span>", parts[1])) == parts[1].count("<span>") - 1 == 3
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -69,7 +75,9 @@ def test_the_page_says(html: str, text: str) -> None:
 
 def test_numbers_are_rounded_for_people() -> None:
     values = [1.2134, 0.03712, 97.53, 12345.6, 1.5e-7, 0.0, float("inf"), float("nan"), 12345]
-    told = ["1.21", "0.0371", "97.5", "12346", "1.50e-07", "0", "inf", "nan", "12\u202f345"]
+    told = ["1.21", "0.0371", "97.5", "12346", "1.5e-07", "0", "inf", "nan", "12\u202f345"]
+    values += [0.34, 0.04, 1.0, -2.5, 100.0, 999.4, 999.7, 0.0005, 1e5, 1.23e6]
+    told += ["0.34", "0.04", "1", "-2.5", "100", "999", "1000", "0.0005", "1e+05", "1.23e+06"]
     assert [cell(value) for value in values] == told
     assert [cell(value) for value in (True, None, "text")] == ["yes", "\u2013", "text"]
 

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import signal
@@ -11,9 +12,9 @@ import pytest
 import toys
 from toys import Numbers, Sums, Total, sums
 
-from mconn.errors import CheckpointError, DivergenceError
+from mconn.errors import CheckpointError, ConfigError, DivergenceError
 from mconn.experiment import Experiment, RunFolder, Store, run
-from mconn.experiment.runner import kebab
+from mconn.experiment.runner import kebab, source_digest
 from mconn.progress import Progress
 
 
@@ -141,6 +142,81 @@ def test_ctrl_c_leaves_an_interrupted_run(tmp_path: Path, monkeypatch: pytest.Mo
     (folder,) = (RunFolder(path) for path in (tmp_path / "runs").iterdir())
     assert folder.state == "interrupted"
     assert run(sums(), tmp_path).state == "complete"
+
+
+@pytest.mark.parametrize("below", ["", "x", "x/y"])
+def test_a_file_as_the_results_folder_is_named(tmp_path: Path, below: str) -> None:
+    results = tmp_path / "file" / below
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=f"{results} cannot be used .*: name another"):
+        run(sums(), results)
+
+
+def test_a_results_folder_that_cannot_be_made_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"/proc/nope cannot be used .*: name another"):
+        run(sums(), Path("/proc/nope"))
+
+
+@pytest.mark.parametrize("where", ["locks", "runs", "store", "work"])
+def test_a_results_folder_that_cannot_be_written_is_named(
+    tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = os.mkdir
+
+    def refuse(path: str | Path, *arguments: Any, **options: Any) -> None:
+        if Path(path).is_relative_to(tmp_path / where):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        make(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "mkdir", refuse)
+    with pytest.raises(ConfigError, match=f"{tmp_path} cannot be used .Permission denied: "):
+        run(sums(), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        ValueError("RESOURCE_EXHAUSTED: [OS error 28: No space left on device]"),  # orbax's
+    ],
+)
+def test_a_full_disk_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def full(*_: Any) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mconn.experiment.store.write_json", full)
+        with pytest.raises(ConfigError, match=f"the disk of .*{tmp_path} is full: make space"):
+            run(sums(), tmp_path)
+    assert run(sums(), tmp_path).state == "complete"
+
+
+def test_an_error_of_the_system_elsewhere_is_not_the_results_folder_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: Any) -> None:
+        Path("/nowhere/numbers").read_text()
+
+    monkeypatch.setattr(Total, "run", missing)
+    with pytest.raises(FileNotFoundError, match="/nowhere/numbers"):
+        run(sums(), tmp_path)
+
+
+def test_what_an_editor_leaves_beside_the_code_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mconn.experiment.runner.source_folder", lambda _: tmp_path)
+    (tmp_path / "study.py").write_text("code")
+    before = source_digest(sums())
+    (tmp_path / ".#study.py").symlink_to("nowhere")
+    (tmp_path / ".hidden.py").write_text("other")
+    (tmp_path / "folder.py").mkdir()
+    (tmp_path / "lost.py").symlink_to("nowhere")
+    assert source_digest(sums()) == before
+    (tmp_path / "study.py").write_text("other")
+    assert source_digest(sums()) != before
 
 
 def test_a_corrupt_result_stops_the_run(tmp_path: Path) -> None:

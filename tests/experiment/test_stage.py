@@ -11,6 +11,7 @@ def test_fields_that_hold_stages_are_inputs() -> None:
     one, two = Numbers(1), Numbers(2)
     assert Total(one, (two, one)).inputs == {"numbers": one, "others": (two, one)}
     assert one.inputs == {}
+    assert Numbers(1, seeds=()).inputs == {}
 
 
 def test_the_key_depends_on_the_config_and_on_the_inputs() -> None:

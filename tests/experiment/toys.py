@@ -63,7 +63,7 @@ class Total(Stage):
         RAN.append("total")
         if self.fails:
             raise DivergenceError("the loss of seed 1 is not finite at step 7: lower the rate")
-        everything = [inputs["numbers"], *inputs["others"]]
+        everything = [inputs["numbers"], *inputs.get("others", ())]
         total = float(sum(result.tree["values"].sum() for result in everything))
         return Result(tables={"total": pa.table({"total": [total]})}, facts={"total": total})
 

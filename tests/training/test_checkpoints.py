@@ -1,5 +1,7 @@
 import json
 import shutil
+import signal
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +12,7 @@ from mconn.errors import CheckpointError
 from mconn.models import MLP
 from mconn.progress import SILENT, Progress
 from mconn.training import Optimiser, TrainConfig
-from mconn.training.checkpoints import describe, open_checkpoints
+from mconn.training.checkpoints import describe, open_checkpoints, uninterrupted
 
 CONFIG = TrainConfig(MLP(8), DataConfig("digits"), Optimiser(), epochs=9)
 
@@ -151,3 +153,61 @@ def test_a_description_is_json_without_addresses(folder):
     assert json.loads((folder / "training.json").read_text()) == description
     with_function = replace(CONFIG, model=lambda x: x)
     assert " at 0x" not in describe(with_function)["model"]
+
+
+@pytest.mark.parametrize("presses", [1, 3])
+def test_ctrl_c_waits_for_the_end_of_the_block(presses):
+    done = []
+
+    @uninterrupted()
+    def work():
+        for _ in range(presses):
+            signal.raise_signal(signal.SIGINT)
+        done.append("all of it")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert done == ["all of it"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_error_of_the_block_is_not_lost_with_ctrl_c():
+    @uninterrupted()
+    def work():
+        signal.raise_signal(signal.SIGINT)
+        raise ValueError("of the block")
+
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        work()
+    assert isinstance(stopped.value.__context__, ValueError)
+
+
+def test_other_threads_leave_the_signals_alone():
+    done = []
+
+    def work():
+        with uninterrupted():
+            done.append("all of it")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert done == ["all of it"]
+
+
+def test_ctrl_c_leaves_the_save_in_progress_complete(tmp_path):
+    def work():
+        with open_checkpoints(tmp_path / "run", CONFIG, SILENT) as checkpoints:
+            wait = checkpoints.manager.wait_until_finished
+
+            def press_again():
+                signal.raise_signal(signal.SIGINT)
+                wait()
+
+            checkpoints.save(1, tree(1))
+            checkpoints.manager.wait_until_finished = press_again
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert restored(tmp_path / "run") == 1

@@ -72,6 +72,7 @@ def test_a_training_killed_twice_ends_with_the_same_bits(tmp_path):
     dataset = load(CONFIG.data)
     resumed = train(CONFIG, dataset, tmp_path / "run")
     whole = train(CONFIG, dataset, tmp_path / "whole")
+    assert list(resumed.history) == list(whole.history)
     expected = named_leaves((whole.params, whole.history))
     found = named_leaves((resumed.params, resumed.history))
     assert list(found) == list(expected)

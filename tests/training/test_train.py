@@ -111,7 +111,9 @@ def test_an_interrupted_training_ends_as_if_it_had_never_stopped(validated, tmp_
     resumed = train(CONFIG, validated, tmp_path, recorder)
     assert [completed for completed, _ in recorder.updates] == list(range(stop_after, 5))
     assert recorder.lines == [f"train: going on after epoch {stop_after} of 4"]
-    assert_same_bits(resumed, train(CONFIG, validated))
+    whole = train(CONFIG, validated)
+    assert_same_bits(resumed, whole)
+    assert list(resumed.history) == list(whole.history)
     again = Recorder()
     assert_same_bits(train(CONFIG, validated, tmp_path, again), resumed)
     assert again.updates == [(4, {})]
