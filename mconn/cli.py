@@ -4,16 +4,13 @@ This is the only place that sets process-wide options of JAX.
 """
 
 import difflib
-import functools
-import inspect
 import json
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any
 
 import tyro
 from rich.console import Console
@@ -22,6 +19,7 @@ from rich.text import Text
 
 import mconn
 from mconn.errors import ConfigError, MconnError
+from mconn.options import ListOptions, RunOptions, ShowOptions, SymmetryOptions, parse
 from mconn.progress import on
 
 HELP = """\
@@ -43,49 +41,6 @@ options. Try
 
   mconn run configs/digits_mlp.py --width 128
 """
-
-
-@dataclass(frozen=True)
-class Common:
-    """What every command accepts."""
-
-    debug: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Show the traceback of an error; so does MCONN_DEBUG=1."""
-
-
-@dataclass(frozen=True)
-class ListOptions(Common):
-    """What `mconn list` accepts."""
-
-    results: Path = Path("results")
-    """Folder of all results."""
-
-
-@dataclass(frozen=True)
-class RunOptions(ListOptions):
-    """What `mconn run` accepts beside the experiment's own options."""
-
-    data_dir: Path | None = None
-    """Folder of data sets that were downloaded before."""
-
-
-@dataclass(frozen=True)
-class SymmetryOptions(Common):
-    """What `mconn symmetry` accepts beside the experiment's own options."""
-
-    json: Path | None = None
-    """File to write the group to."""
-
-
-@dataclass(frozen=True)
-class ShowOptions(ListOptions):
-    """What `mconn show` accepts."""
-
-    run: Annotated[str, tyro.conf.Positional] = ""
-    """Name of a run or the beginning of it, or its folder; the newest run if left out."""
-
-
-Options = TypeVar("Options", bound=Common)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -225,60 +180,6 @@ def asks_for_help(command: str, words: list[str]) -> bool:
             f"the config file comes first, before '{words[0]}': mconn {command} FILE --option value"
         )
     return False
-
-
-def parse(
-    command: str, words: list[str], kind: type[Options]
-) -> tuple[Any, Callable[[], Any], Options]:
-    """The config, the call that builds its experiment, and the command's own options.
-
-    Raises:
-        ConfigError: if an argument of the function cannot be an option, or a word is no option.
-    """
-    from mconn.experiment import config
-
-    chosen = config.load(words[0])
-    taken = {field.name for field in fields(kind)}
-    for name, argument in inspect.signature(chosen.function).parameters.items():
-        if name in taken or argument.annotation is argument.empty:
-            own = f"is an option of mconn {command}: rename it"
-            fault = own if name in taken else "needs a type"
-            raise ConfigError(f"argument '{name}' of {chosen.name} in {chosen.file} {fault}")
-
-    # The function is called later: what goes wrong in it is no matter of the command line.
-    @functools.wraps(chosen.function)
-    def later(*arguments: Any, **options: Any) -> Callable[[], Any]:
-        return functools.partial(chosen.build, *arguments, **options)
-
-    def both(
-        experiment: Annotated[Any, tyro.conf.arg(constructor=later, name="")],
-        options: Annotated[kind, tyro.conf.arg(name="")],  # pyright: ignore[reportInvalidTypeForm]
-    ) -> tuple[Callable[[], Any], Any]:
-        return experiment, options
-
-    (build, options), unknown = tyro.cli(
-        both,
-        args=words[1:],
-        prog=f"mconn {command} {words[0]}",
-        description=(chosen.function.__doc__ or "").partition("\n\n")[0],
-        return_unknown_args=True,
-    )
-    if unknown:
-        arguments = [*inspect.signature(chosen.function).parameters, *taken]
-        names = [f"--{name.replace('_', '-')}" for name in arguments]
-        refuse_option(unknown[0], names, f"{command} {words[0]}")
-    return chosen, build, options
-
-
-def refuse_option(word: str, options: list[str], command: str) -> None:
-    """Refuse a word that is no option, and name the nearest that is.
-
-    Raises:
-        ConfigError: always.
-    """
-    nearest = difflib.get_close_matches(word.partition("=")[0], options, n=1, cutoff=0.5)
-    hint = f" (did you mean '{nearest[0]}'?)" if nearest else ""
-    raise ConfigError(f"there is no option '{word}'{hint}: mconn {command} --help lists them all")
 
 
 def list_runs(words: list[str]) -> int:
