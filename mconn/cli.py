@@ -4,7 +4,6 @@ This is the only place that sets process-wide options of JAX.
 """
 
 import difflib
-import json
 import os
 import signal
 import sys
@@ -135,7 +134,7 @@ def show_symmetry(words: list[str]) -> int:
     import jax
 
     from mconn import symmetry
-    from mconn.symmetry.network import network_of
+    from mconn.experiment.network import network_of
 
     _, build, options = parse("symmetry", words, SymmetryOptions)
     network = network_of(build())
@@ -148,18 +147,20 @@ def show_symmetry(words: list[str]) -> int:
         sys.stdout.write(f"  {name}: {change:.1e}\n")
     certificate.check()
     if options.json is not None:
-        write_json(options.json, symmetry.to_json(group))
+        export(options.json, symmetry.to_json(group))
     return 0
 
 
-def write_json(path: Path, stored: Any) -> None:
+def export(path: Path, stored: Any) -> None:
     """Write a file of JSON.
 
     Raises:
         ConfigError: if the file cannot be written.
     """
+    from mconn.experiment.store import write_json
+
     try:
-        path.write_text(f"{json.dumps(stored, indent=1)}\n", encoding="utf-8")
+        write_json(path, stored)
     except OSError as error:
         raise ConfigError(
             f"'{path}' cannot be written ({error.strerror}): name a file in a folder that exists"

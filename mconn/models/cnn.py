@@ -50,14 +50,7 @@ class CNN(nn.Module):
     head: Head = "flatten"
 
     def __post_init__(self) -> None:
-        check_parts(
-            self.width,
-            self.depth,
-            self.classes,
-            self.activation,
-            self.normaliser,
-            self.initialiser,
-        )
+        check_parts(self)
         check_choice("head", self.head, get_args(Head))
         super().__post_init__()
 

@@ -38,14 +38,7 @@ class MLP(nn.Module):
     initialiser: Initialiser = "lecun"
 
     def __post_init__(self) -> None:
-        check_parts(
-            self.width,
-            self.depth,
-            self.classes,
-            self.activation,
-            self.normaliser,
-            self.initialiser,
-        )
+        check_parts(self)
         super().__post_init__()
 
     @nn.compact

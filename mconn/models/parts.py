@@ -1,7 +1,7 @@
 """The parts that networks choose by name: activations and normalisers."""
 
 from collections.abc import Callable
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import flax.linen as nn
 from jaxtyping import Array, Float
@@ -31,20 +31,18 @@ INITIALISERS: dict[str, Callable[..., Array]] = {
 }
 
 
-def check_parts(
-    width: int, depth: int, classes: int, activation: str, normaliser: str, initialiser: str
-) -> None:
-    """Refuse sizes below one and names that do not exist.
+def check_parts(network: Any) -> None:
+    """Refuse a network with a size below one or a name that does not exist.
 
     Raises:
         ConfigError: naming the argument.
     """
-    for name, size in (("width", width), ("depth", depth), ("classes", classes)):
-        if size < 1:
-            raise ConfigError(f"{name} is {size}: a network needs at least 1")
-    check_choice("activation", activation, get_args(Activation))
-    check_choice("normaliser", normaliser, get_args(Normaliser))
-    check_choice("initialiser", initialiser, get_args(Initialiser))
+    for name in ("width", "depth", "classes"):
+        if getattr(network, name) < 1:
+            raise ConfigError(f"{name} is {getattr(network, name)}: a network needs at least 1")
+    check_choice("activation", network.activation, get_args(Activation))
+    check_choice("normaliser", network.normaliser, get_args(Normaliser))
+    check_choice("initialiser", network.initialiser, get_args(Initialiser))
 
 
 def normalise(

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -126,14 +128,18 @@ def test_a_size_below_one_is_refused(model, argument):
 
 
 def test_an_unknown_part_names_the_nearest_and_all():
+    # Not a network itself, whose annotations the tests would check before the network does.
+    sizes = {"width": 1, "depth": 1, "classes": 1}
+    named = {**sizes, "activation": "relu", "normaliser": "none", "initialiser": "he"}
+    check_parts(SimpleNamespace(**named))
     with pytest.raises(ConfigError, match=r"'rleu' is unknown \(did you mean 'relu'\?\): .* gelu,"):
-        check_parts(1, 1, 1, "rleu", "none", "he")
+        check_parts(SimpleNamespace(**named | {"activation": "rleu"}))
     with pytest.raises(
         ConfigError, match=r"'group' is unknown.*: choose one of none, layer, batch"
     ):
-        check_parts(1, 1, 1, "relu", "group", "he")
+        check_parts(SimpleNamespace(**named | {"normaliser": "group"}))
     with pytest.raises(ConfigError, match=r"initialiser 'hee' is unknown \(did you mean 'he'\?\)"):
-        check_parts(1, 1, 1, "relu", "none", "hee")
+        check_parts(SimpleNamespace(**named | {"initialiser": "hee"}))
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
