@@ -22,7 +22,8 @@ from rich.table import Table
 
 from benchmarks.networks import GPT2, VGG16, Llama, resnet50, resnet152
 from mconn.symmetry.compat import Program, trace
-from mconn.symmetry.discover import build, label, leaf_shapes
+from mconn.symmetry.discover import label, leaf_shapes
+from mconn.symmetry.generators import read_group
 
 TURNS = 5
 SMALL_IMAGES = jax.ShapeDtypeStruct((2, 32, 32, 3), jnp.float32)
@@ -76,7 +77,7 @@ def row(name: str) -> list[str]:
     program = trace(model.apply, params, case.inputs)
     tracing = time.perf_counter() - began
     seconds = statistics.median(timed(program, leaves) for _ in range(TURNS))
-    group = build(label(program, leaves)[0])
+    group = read_group(label(program, leaves)[0])
     parameters = sum(math.prod(shape) for shape in leaves.values())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return [
@@ -85,6 +86,7 @@ def row(name: str) -> list[str]:
         str(len(program.equations)),
         str(len(group.generators)),
         f"{group.log_order / math.log(10):.0f}",
+        f"{group.dimension}",
         f"{tracing:.2f}",
         f"{seconds:.3f}",
         case.goal,
@@ -96,7 +98,7 @@ def row(name: str) -> list[str]:
 def timed(program: Program, leaves: dict[str, tuple[int, ...]]) -> float:
     """How many seconds the discovery takes, after tracing."""
     began = time.perf_counter()
-    build(label(program, leaves)[0])
+    read_group(label(program, leaves)[0])
     return time.perf_counter() - began
 
 
@@ -109,6 +111,7 @@ def main() -> None:
         "equations",
         "generators",
         "order\nlog10",
+        "dimension",
         "tracing\ns",
         "discovery\ns",
         "goal\ns",

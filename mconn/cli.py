@@ -138,13 +138,17 @@ def show_symmetry(words: list[str]) -> int:
 
     _, build, options = parse("symmetry", words, SymmetryOptions)
     network = network_of(build())
-    group = symmetry.discover(network.apply, network.params, network.inputs)
+    group = symmetry.discover(
+        network.apply, network.params, network.inputs, ignore_epsilon=options.ignore_epsilon
+    )
     sys.stdout.write(f"{group.describe()}\n")
     params, inputs = network.draw(jax.random.key(0))
     certificate = symmetry.certify(group, network.apply, params, inputs, key=jax.random.key(1))
     sys.stdout.write("certificate: largest relative change of the outputs, in float64\n")
     for name, change in certificate.changes.items():
-        sys.stdout.write(f"  {name}: {change:.1e}\n")
+        approximate = certificate.approximate.get(name)
+        note = "" if approximate is None else f" with epsilon at zero, {approximate:.1e} as it is"
+        sys.stdout.write(f"  {name}: {change:.1e}{note}\n")
     certificate.check()
     if options.json is not None:
         export(options.json, symmetry.to_json(group))

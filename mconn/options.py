@@ -44,6 +44,9 @@ class SymmetryOptions(Common):
     json: Path | None = None
     """File to write the group to."""
 
+    ignore_epsilon: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Find as well what is a symmetry but for the epsilon of a normaliser."""
+
 
 @dataclass(frozen=True)
 class ShowOptions(ListOptions):

@@ -12,8 +12,8 @@ from mconn.align.cost import Cost, Problem
 from mconn.align.starts import start_named
 from mconn.align.weights import WeightCost
 from mconn.errors import MconnError
-from mconn.symmetry import Element, Symmetry
-from mconn.symmetry.group import check_fits
+from mconn.symmetry import Element, Symmetry, lift, permutations
+from mconn.symmetry.action import check_fits
 from mconn.types import Key, Params
 
 
@@ -75,6 +75,7 @@ def match(
     check_fits(symmetry, a)
     for name, network in (("a", a), ("b", b)):
         _check_finite(name, network)
+    whole, symmetry = symmetry, permutations(symmetry)
     key = jax.random.key(0) if key is None else key
     start_key, order_key = jax.random.split(key)
     problem = (cost or WeightCost()).prepare(symmetry, a, b)
@@ -92,7 +93,8 @@ def match(
         history.append(problem.objective(element))
         # One sweep solves generators that do not depend on each other.
         changed = changed and problem.coupled
-    return Match(element, history[-1], problem.bound(), tuple(history), fixed_point=not changed)
+    found = lift(whole, element)
+    return Match(found, history[-1], problem.bound(), tuple(history), fixed_point=not changed)
 
 
 def _improve(problem: Problem, name: str, element: Element, solver: str) -> Element | None:

@@ -8,8 +8,9 @@ from jaxtyping import Array, Float
 
 from mconn.choices import check_choice
 from mconn.errors import StructureError
+from mconn.symmetry.action import check_fits
 from mconn.symmetry.compat import evaluate, trace
-from mconn.symmetry.group import Symmetry, Value, check_fits
+from mconn.symmetry.group import Symmetry, Value
 from mconn.types import ApplyFn, Params
 
 
@@ -33,9 +34,10 @@ def activations(
         moment: "after" the nonlinearity (what the next layer contracts), or "before" it.
 
     Returns:
-        For every generator one array per value in which its axis lives: one for a hidden layer, one
-        per block for the residual stream, none for an axis that only parameters have. The rows are
-        all other axes (examples, positions), the columns the units.
+        For every generator that moves units among each other one array per value in which its axis
+        lives: one for a hidden layer, one per block for the residual stream, none for an axis that
+        only parameters have. The rows are all other axes (examples, positions), the columns the
+        units. Scalings, signs and rotations have no units of their own.
 
     Raises:
         StructureError: if the parameters or the traced network are not those of the symmetry.
@@ -43,12 +45,13 @@ def activations(
     check_choice("moment", moment, ("before", "after"))
     check_fits(symmetry, params)
     program = trace(apply, params, *inputs)
+    generators = [generator for generator in symmetry.generators if generator.moves_units]
     producers = {number: eq.primitive for eq in program.equations for number in eq.outputs}
     places = {
         generator.name: [value for value in generator.values if value.moment == moment]
-        for generator in symmetry.generators
+        for generator in generators
     }
-    for generator in symmetry.generators:
+    for generator in generators:
         for value in places[generator.name]:
             end = value.start + value.outer * generator.size * value.inner
             shape = program.shapes[value.number] if value.number in producers else ()
@@ -65,7 +68,7 @@ def activations(
             units_last(computed[value.number], value, generator.size)
             for value in places[generator.name]
         )
-        for generator in symmetry.generators
+        for generator in generators
     }
 
 

@@ -6,7 +6,7 @@ custom_jvp, ...) inlined and with dead code removed. Values are numbered.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
@@ -38,13 +38,37 @@ BODIES = {
 }
 """Control flow that is kept as one equation, and the parameters that hold its jaxprs."""
 
+KEEP_ZERO = frozenset(
+    (
+        "broadcast_in_dim",
+        "convert_element_type",
+        "copy",
+        "expand_dims",
+        "neg",
+        "pvary",
+        "reshape",
+        "squeeze",
+        "transpose",
+    )
+)
+"""Primitives that make zero of zero."""
+
+SUMS = frozenset(("add", "add_any"))
+LARGEST_EPSILON = 1e-3
+
 
 @dataclass(frozen=True)
 class Equation:
-    """One application of a primitive to numbered values; ``shapes`` are those of its outputs."""
+    """One application of a primitive to numbered values.
+
+    ``zeros`` tells which of its operands are known to be zero, ``epsilon`` whether it adds a small
+    constant to something, and ``shapes`` are those of its outputs.
+    """
 
     primitive: str
     inputs: tuple[int, ...]
+    zeros: tuple[bool, ...]
+    epsilon: bool
     outputs: tuple[int, ...]
     shapes: tuple[tuple[int, ...], ...]
     parameters: dict[str, Any]
@@ -56,6 +80,11 @@ class Equation:
         place = source_info_util.summarize(self.original.source_info).rpartition("/")[2]
         module = str(self.original.source_info.name_stack)
         return f"{module} ({place})" if module else place
+
+    @property
+    def traced_as(self) -> str:
+        """The primitive that it was traced as."""
+        return self.original.primitive.name
 
     @property
     def operand_types(self) -> list[Any]:
@@ -70,10 +99,14 @@ class Equation:
 
 @dataclass
 class Program:
-    """A function as equations over numbered values; ``shapes[v]`` is the shape of value v."""
+    """A function as equations over numbered values; ``shapes[v]`` is the shape of value v.
+
+    ``zeros`` are the values that are known to be zero.
+    """
 
     shapes: list[tuple[int, ...]] = field(default_factory=list)
     constants: dict[int, Any] = field(default_factory=dict)
+    zeros: set[int] = field(default_factory=set)
     inputs: tuple[int, ...] = ()
     outputs: tuple[int, ...] = ()
     equations: list[Equation] = field(default_factory=list)
@@ -99,6 +132,22 @@ def to_program(jaxpr: Any, consts: Sequence[Any]) -> Program:
     return program
 
 
+def without_epsilon(program: Program) -> Program:
+    """The program with zero in the place of every epsilon."""
+    gone = {
+        number: np.zeros_like(np.asarray(program.constants[number]))
+        for equation in program.equations
+        if equation.epsilon
+        for number in equation.inputs
+        if is_epsilon(program, number)
+    }
+    equations = [
+        replace(equation, bodies=tuple(map(without_epsilon, equation.bodies)))
+        for equation in program.equations
+    ]
+    return replace(program, constants=program.constants | gone, equations=equations)
+
+
 def new_value(program: Program, aval: Any) -> int:
     """The number of a new value."""
     program.shapes.append(shape_of(aval))
@@ -119,12 +168,12 @@ def inline(program: Program, jaxpr: Any, consts: Sequence[Any], inputs: Sequence
             return values[atom]
         aval: Any = atom.aval
         number = new_value(program, aval)
-        program.constants[number] = np.asarray(atom.val, aval.dtype)
+        add_constant(program, number, np.asarray(atom.val, aval.dtype))
         return number
 
     for var, constant in zip(jaxpr.constvars, consts, strict=True):
         values[var] = new_value(program, var.aval)
-        program.constants[values[var]] = constant
+        add_constant(program, values[var], constant)
     for equation in jaxpr.eqns:
         operands = [read(atom) for atom in equation.invars]
         called = CALLS.get(equation.primitive.name)
@@ -132,12 +181,38 @@ def inline(program: Program, jaxpr: Any, consts: Sequence[Any], inputs: Sequence
             results = inline(program, *opened(equation.params[called]), operands)
         else:
             results = [new_value(program, var.aval) for var in equation.outvars]
-            program.equations.append(to_equation(equation, operands, results))
+            zeros = tuple(number in program.zeros for number in operands)
+            name = equation.primitive.name
+            epsilon = name in SUMS and any(is_epsilon(program, number) for number in operands)
+            program.equations.append(to_equation(equation, operands, zeros, epsilon, results))
+            if (name in KEEP_ZERO and all(zeros)) or (name == "mul" and any(zeros)):
+                program.zeros.update(results)
         values.update(zip(equation.outvars, results, strict=True))
     return [read(atom) for atom in jaxpr.outvars]
 
 
-def to_equation(equation: Any, inputs: list[int], outputs: list[int]) -> Equation:
+def add_constant(program: Program, number: int, constant: Any) -> None:
+    """Note the value of a constant, and whether it is zero."""
+    program.constants[number] = constant
+    if is_concrete(constant) and not np.any(np.asarray(constant)):
+        program.zeros.add(number)
+
+
+def is_epsilon(program: Program, number: int) -> bool:
+    """Whether a value is a small positive constant, as normalisers add to what they divide by."""
+    constant = program.constants.get(number)
+    if constant is None or not is_concrete(constant) or np.shape(constant):
+        return False
+    return bool(0 < np.asarray(constant) <= LARGEST_EPSILON)
+
+
+def to_equation(
+    equation: Any,
+    inputs: list[int],
+    zeros: tuple[bool, ...],
+    epsilon: bool,
+    outputs: list[int],
+) -> Equation:
     """One equation, with the bodies of control flow as programs of their own."""
     name, parameters = equation.primitive.name, dict(equation.params)
     if name == "scan" and "ft_in" in parameters:
@@ -147,7 +222,9 @@ def to_equation(equation: Any, inputs: list[int], outputs: list[int]) -> Equatio
     bodies = held[0] if name == "cond" else held
     programs = tuple(to_program(*opened(jaxpr)) for jaxpr in bodies)
     shapes = tuple(shape_of(var.aval) for var in equation.outvars)
-    return Equation(name, tuple(inputs), tuple(outputs), shapes, parameters, programs, equation)
+    return Equation(
+        name, tuple(inputs), zeros, epsilon, tuple(outputs), shapes, parameters, programs, equation
+    )
 
 
 def live(equations: Sequence[Equation], outputs: Sequence[int]) -> list[Equation]:

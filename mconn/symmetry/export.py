@@ -1,18 +1,15 @@
 """A symmetry as JSON, and back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any, TypeVar
 
 from mconn.errors import StructureError
-from mconn.symmetry.group import Generator, Pin, Site, Symmetry, Value
+from mconn.symmetry.group import KINDS, Fibre, Generator, Pin, Place, Site, Symmetry, Value
 
-Plain = TypeVar("Plain", Site, Value, Pin)
+Plain = TypeVar("Plain", Site, Place, Fibre, Value, Pin)
 
-KINDS = ("permutation",)
-"""The kinds of generator that `act` knows."""
-
-WORDS = {str: "a text", int: "a natural number", list: "a list"}
+WORDS = {str: "a text", int: "a natural number", list: "a list", bool: "true or false"}
 AGAIN = "write it again with to_json"
 
 
@@ -29,14 +26,24 @@ def to_json(symmetry: Symmetry) -> dict[str, Any]:
                 "name": generator.name,
                 "size": generator.size,
                 "kind": generator.kind,
-                "sites": [asdict(site) for site in generator.sites],
-                "values": [asdict(value) for value in generator.values],
+                "sites": [
+                    asdict(site) | {"fibres": listed(site.fibres)} for site in generator.sites
+                ],
+                "values": listed(generator.values),
+                "fibres": listed(generator.fibres),
+                "moved_by": generator.moved_by or "",
+                "exact": generator.exact,
             }
             for generator in symmetry.generators
         ],
-        "pinned": [asdict(pin) for pin in symmetry.pinned],
+        "pinned": listed(symmetry.pinned),
         "leaves": [{"name": name, "shape": list(shape)} for name, shape in symmetry.leaves],
     }
+
+
+def listed(items: Sequence[Any]) -> list[dict[str, Any]]:
+    """Dataclasses as dictionaries."""
+    return [asdict(item) for item in items]
 
 
 def from_json(stored: Any) -> Symmetry:
@@ -67,9 +74,23 @@ def read_generator(stored: Any, place: str) -> Generator:
         name,
         entry(stored, "size", int, place),
         kind,
-        tuple(read_plain(Site, *each) for each in entries(stored, "sites", place)),
+        tuple(read_site(*each) for each in entries(stored, "sites", place)),
         tuple(read_plain(Value, *each) for each in entries(stored, "values", place)),
+        tuple(read_plain(Fibre, *each) for each in entries(stored, "fibres", place)),
+        entry(stored, "moved_by", str, place) or None,
+        entry(stored, "exact", bool, place),
     )
+
+
+def read_site(stored: Any, place: str) -> Site:
+    """A site, with the places of its copies."""
+    fibres = [read_plain(Place, *each) for each in entries(stored, "fibres", place)]
+    plain = {
+        each.name: entry(stored, each.name, each.type, place)
+        for each in fields(Site)
+        if each.name != "fibres"
+    }
+    return Site(**plain, fibres=tuple(fibres))
 
 
 def read_leaf(stored: Any, place: str) -> tuple[str, tuple[int, ...]]:
@@ -95,8 +116,9 @@ def entry(stored: Any, name: str, kind: Any, place: str = "") -> Any:
 
 
 def checked(value: Any, kind: Any, place: str) -> Any:
-    """The value, if it is a text, a natural number or a list as it should be."""
-    if not isinstance(value, kind) or isinstance(value, bool) or (kind is int and value < 0):
+    """The value, if it is a text, a number or a list as it should be."""
+    is_other = not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)
+    if is_other or (kind is int and value < 0 and not place.endswith("/power")):
         found = "missing" if value is None else f"{value!r:.40}"
         raise StructureError(
             f"'{place.strip('/')}' of a stored symmetry is {found}, not {WORDS[kind]}: {AGAIN}"

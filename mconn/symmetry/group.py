@@ -1,33 +1,33 @@
-"""The group: its generators, its elements as pytrees, and their action on parameters."""
+"""The group as data: its generators, where each of them acts, and what nothing moves."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Int
+from mconn.choices import check_choice
 
-from mconn.errors import StructureError
-from mconn.trees import leaf_name, named_leaves
-from mconn.types import Key, Params
+Kind = Literal["permutation", "sign", "scaling", "rotation", "orthogonal", "general linear"]
+"""What a generator does to its units, on every copy of them:
 
-Element = Mapping[str, Any]
-"""``{generator name: permutation}``: unit i of the result is unit ``element[name][i]`` of the
-argument."""
+- permutation: puts them in any order;
+- sign: multiplies each by 1 or -1;
+- scaling: multiplies each by a positive number;
+- rotation: turns a plane of two units by an angle;
+- orthogonal: any orthogonal map of the units, reflections and permutations included;
+- general linear: any invertible map of the units.
+"""
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True)
-class Site:
-    """Where a generator acts: a segment of an axis of a leaf.
+class Place:
+    """A factor of an axis: of the ``outer * size * inner`` entries from ``start``, the middle one.
 
-    The segment begins at entry ``start`` of the axis and holds ``outer * size * inner`` entries, in
-    C order; the generator permutes the middle factor. A plain axis has start 0, outer and inner 1.
+    The entries are in C order. A plain axis has start 0, outer and inner 1.
     """
 
-    leaf: str
     axis: int
     start: int = 0
     outer: int = 1
@@ -35,11 +35,52 @@ class Site:
 
 
 @dataclass(frozen=True)
+class Site:
+    """Where a generator acts: a factor of a segment of an axis of a leaf, as in `Place`.
+
+    Attributes:
+        leaf: the leaf's name.
+        power: the element acts by this power of itself. A scaling by t multiplies the site by
+            t ** power, a rotation turns it by power times the angle. A matrix g acts as g where the
+            power is 1, and as its inverse transpose where it is -1 (on the other side of a
+            contraction).
+        fibres: for every fibre of the generator, where its copies lie on this leaf.
+    """
+
+    leaf: str
+    axis: int
+    start: int = 0
+    outer: int = 1
+    inner: int = 1
+    power: int = 1
+    fibres: tuple[Place, ...] = ()
+
+    @property
+    def place(self) -> Place:
+        """The place of the units, without the leaf."""
+        return Place(self.axis, self.start, self.outer, self.inner)
+
+
+@dataclass(frozen=True)
+class Fibre:
+    """The generator acts on ``size`` copies of its units, on each in its own way.
+
+    ``name`` is that of the permutation that moves the copies, if ``moves``: heads, groups of
+    channels and experts are permuted themselves (a wreath product). Otherwise they keep their
+    places, as layers under ``scan`` do, and the name only tells which copies are the same.
+    """
+
+    name: str
+    size: int
+    moves: bool = True
+
+
+@dataclass(frozen=True)
 class Value:
     """Where a generator's axis appears inside the model: a segment of an axis of a traced value.
 
     ``number`` and ``primitive`` tell which value of the traced program it is; the segment is as in
-    `Site`. ``moment`` is "after" for the operand of a contraction that sums over the generator's
+    `Place`. ``moment`` is "after" for the operand of a contraction that sums over the generator's
     axis, and "before" for the value that the nonlinearity which makes this operand is applied to
     (the same value, if there is none).
     """
@@ -55,13 +96,75 @@ class Value:
 
 @dataclass(frozen=True)
 class Generator:
-    """All permutations of ``size`` units, acting on every site at once."""
+    """A subgroup that acts on every site at once.
+
+    Attributes:
+        name: the module that brings the units into the network.
+        size: how many units it moves.
+        kind: what it does to them; see `Kind`.
+        sites: where it acts.
+        values: where its units are active inside the network.
+        fibres: the copies of the units on each of which it acts in its own way.
+        moved_by: the permutation of the same units, for a scaling, sign or rotation of units that
+            are permuted as well.
+        exact: whether it leaves the function as it is, or only does so but for the epsilon of a
+            normaliser.
+    """
 
     name: str
     size: int
-    kind: str
+    kind: Kind
     sites: tuple[Site, ...]
     values: tuple[Value, ...] = ()
+    fibres: tuple[Fibre, ...] = ()
+    moved_by: str | None = None
+    exact: bool = True
+
+    @property
+    def moves_units(self) -> bool:
+        """Whether it moves its units among each other, and does not only multiply or turn them."""
+        return self.kind in ("permutation", "orthogonal", "general linear")
+
+    @property
+    def copies(self) -> int:
+        """How many times the generator appears in the group, once for every copy of its units."""
+        return math.prod(fibre.size for fibre in self.fibres)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of its part of an element.
+
+        For every copy there is a number per unit, a matrix of units, or an angle.
+        """
+        axes = {"orthogonal": 2, "general linear": 2, "rotation": 0}.get(self.kind, 1)
+        return (*(fibre.size for fibre in self.fibres), *(self.size,) * axes)
+
+    @property
+    def log_order(self) -> float:
+        """The natural logarithm of how many elements it has, if it is discrete; otherwise 0."""
+        one = {"permutation": math.lgamma(self.size + 1), "sign": self.size * math.log(2)}
+        return self.copies * one.get(self.kind, 0.0)
+
+    @property
+    def dimension(self) -> int:
+        """The dimension of its Lie algebra."""
+        size = self.size
+        one = {
+            "scaling": size,
+            "rotation": 1,
+            "orthogonal": size * (size - 1) // 2,
+            "general linear": size**2,
+        }
+        return self.copies * one.get(self.kind, 0)
+
+    @property
+    def log_components(self) -> float:
+        """The natural logarithm of how many connected components it has.
+
+        A matrix group has two, by the sign of the determinant.
+        """
+        is_matrix = self.kind in ("orthogonal", "general linear")
+        return self.copies * math.log(2) if is_matrix else self.log_order
 
 
 @dataclass(frozen=True)
@@ -77,7 +180,11 @@ class Pin:
 
 @dataclass(frozen=True)
 class Symmetry:
-    """The symmetry group of a network: the product of its generators.
+    """The symmetry group of a network, generated by its generators.
+
+    The generators stand in the order in which their units appear in the network. An element acts
+    by one after the other: first those that are no permutations, then the permutations, those
+    inside a copy before those of the copies.
 
     ``leaves`` are the name and shape of every leaf that the group was discovered for; empty, for a
     hand-written group, means that only the sites themselves are checked.
@@ -102,143 +209,70 @@ class Symmetry:
 
     @property
     def log_order(self) -> float:
-        """The natural logarithm of how many elements the group has: the sum of log n! over n units.
+        """The natural logarithm of how many elements the discrete part has.
 
+        It is the sum of log n! over n permuted units and of log 2 over signs, for every copy;
         ``log_order / math.log(10)`` is the power of ten: 512 units have about 10^1166 permutations.
         """
-        return math.fsum(math.lgamma(generator.size + 1) for generator in self.generators)
+        return math.fsum(generator.log_order for generator in self.generators)
+
+    @property
+    def dimension(self) -> int:
+        """The dimension of the continuous part, as a manifold."""
+        return sum(generator.dimension for generator in self.generators)
+
+    @property
+    def log_components(self) -> float:
+        """The natural logarithm of how many connected components the group has.
+
+        So many the orbit of parameters has that no element but the identity leaves fixed, as is
+        the rule for parameters in general position: a sheet for every discrete element, and two
+        for every matrix group (Zhao et al. 2025, arXiv:2505.23681).
+        """
+        return math.fsum(generator.log_components for generator in self.generators)
+
+    def restricted(self, kinds: Collection[Kind]) -> "Symmetry":
+        """The subgroup of these kinds; `lift` takes its elements to the whole group.
+
+        A group of matrices has the permutations of its units inside: they are there if
+        "permutation" is among the kinds and the matrix's own kind is not.
+        """
+        for kind in kinds:
+            check_choice("kind", kind, KINDS)
+        return replace(
+            self, generators=tuple(each for g in self.generators for each in within(g, kinds))
+        )
 
     def describe(self) -> str:
         """A text of one block per generator, then what is pinned, by reason.
 
         Of the axes that are pinned for one reason the first few are named; ``pinned`` has them all.
         """
-        order = f"order 10^{self.log_order / math.log(10):.2f}"
-        lines = [f"{counted(len(self.generators), 'generator')}, {order}"]
-        for generator in self.generators:
-            lines.append(f"  {generator.name}: {generator.kind} of {generator.size}")
-            lines += [f"    {describe_site(site)}" for site in generator.sites]
-            lines += [
-                f"    {value.moment} the nonlinearity: axis {value.axis} of a {value.primitive}"
-                for value in generator.values
-            ]
-        lines += ["pinned"] if self.pinned else []
-        by_reason: dict[str, list[Pin]] = {}
-        for pin in self.pinned:
-            by_reason.setdefault(pin.reason, []).append(pin)
-        for reason, pins in by_reason.items():
-            lines.append(f"  {reason}: {counted(len(pins), 'axis', 'axes')}")
-            lines += [f"    {describe_pin(pin)}" for pin in pins[:SHOWN_PINS]]
-            lines += [f"    and {len(pins) - SHOWN_PINS} more"] if len(pins) > SHOWN_PINS else []
-        return "\n".join(lines)
+        from mconn.symmetry.describe import describe
+
+        return describe(self)
 
 
-SHOWN_PINS = 3
-"""How many of the axes that are pinned for one reason a description names."""
+def permutations(symmetry: Symmetry) -> Symmetry:
+    """The subgroup of the permutations that do the same to all copies of their units."""
+    subgroup = symmetry.restricted(["permutation"])
+    flat = tuple(
+        replace(
+            generator,
+            fibres=(),
+            sites=tuple(replace(site, fibres=()) for site in generator.sites),
+        )
+        for generator in subgroup.generators
+    )
+    return replace(subgroup, generators=flat)
 
 
-def counted(number: int, one: str, many: str = "") -> str:
-    """``1 generator``, ``2 generators``."""
-    return f"{number} {one if number == 1 else many or f'{one}s'}"
-
-
-def describe_pin(pin: Pin) -> str:
-    """``Dense_0/kernel axis 0 (64), at MLP/Dense_0``."""
-    return f"{pin.leaf} axis {pin.axis} ({pin.size}){f', at {pin.source}' if pin.source else ''}"
-
-
-def describe_site(site: Site) -> str:
-    """``Dense_1/kernel axis 0``, with the segment where it is not the whole axis."""
-    plain = (site.start, site.outer, site.inner) == (0, 1, 1)
-    segment = "" if plain else f" from {site.start}, {site.outer} x units x {site.inner}"
-    return f"{site.leaf} axis {site.axis}{segment}"
-
-
-def identity(symmetry: Symmetry) -> dict[str, Int[Array, "size"]]:
-    """The element that changes nothing."""
-    return {name: jnp.arange(size) for name, size in symmetry.sizes.items()}
-
-
-def random_element(symmetry: Symmetry, key: Key) -> dict[str, Int[Array, "size"]]:
-    """An element drawn uniformly."""
-    keys = jax.random.split(key, max(1, len(symmetry.generators)))
-    return {
-        name: jax.random.permutation(keys[i], size)
-        for i, (name, size) in enumerate(symmetry.sizes.items())
-    }
-
-
-def compose(symmetry: Symmetry, after: Element, before: Element) -> dict[str, Int[Array, "size"]]:
-    """The element that acts like ``before``, and then like ``after``."""
-    return {name: jnp.asarray(before[name])[after[name]] for name in symmetry.sizes}
-
-
-def inverse(symmetry: Symmetry, element: Element) -> dict[str, Int[Array, "size"]]:
-    """The element that undoes ``element``."""
-    return {name: jnp.argsort(element[name]) for name in symmetry.sizes}
-
-
-def act(symmetry: Symmetry, element: Element, params: Params) -> Params:
-    """Permute the units of a network, which leaves its function unchanged.
-
-    The parameters may be in any container, may be traced, and keep their dtypes; for a stack of
-    networks or of elements use ``jax.vmap``.
-
-    Raises:
-        StructureError: if the parameters are not those that the group was discovered for, or the
-            element lacks a generator; names the leaf or the generator.
-    """
-    check_fits(symmetry, params)
-    leaves = named_leaves(params)
-    orders: dict[tuple[str, int], Any] = {}
-    for generator in symmetry.generators:
-        if np.shape(element.get(generator.name, ())) != (generator.size,):
-            raise StructureError(
-                f"the element has no permutation of {generator.size} units for the generator "
-                f"'{generator.name}': build elements with identity, random_element or align.match"
-            )
-        permutation = jnp.asarray(element[generator.name])
-        for site in generator.sites:
-            size = np.shape(leaves[site.leaf])[site.axis]
-            order = orders.get((site.leaf, site.axis), jnp.arange(size))
-            orders[site.leaf, site.axis] = order + displacements(size, site, permutation)
-
-    def permute(path: tuple[Any, ...], leaf: Any) -> Any:
-        name = leaf_name(path)
-        for axis in range(np.ndim(leaf)):
-            if (name, axis) in orders:
-                leaf = jnp.take(leaf, orders[name, axis], axis=axis, mode="clip")
-        return leaf
-
-    return jax.tree_util.tree_map_with_path(permute, params)
-
-
-def displacements(size: int, site: Site, permutation: Int[Array, "units"]) -> Int[Array, "{size}"]:
-    """How far each entry of an axis moves; the moves of several sites on one axis add up."""
-    units = permutation.shape[0]
-    span = site.outer * units * site.inner
-    unit = np.arange(span) // site.inner % units
-    moves = (permutation[unit] - unit) * site.inner
-    return jnp.pad(moves, (site.start, size - site.start - span))
-
-
-def check_fits(symmetry: Symmetry, params: Params) -> None:
-    """Refuse parameters on which the group cannot act; names the first leaf at fault."""
-    shapes = {name: np.shape(leaf) for name, leaf in named_leaves(params).items()}
-    for name, shape in symmetry.leaves:
-        if shapes.get(name) != shape:
-            found = f"has shape {shapes[name]}" if name in shapes else "is missing"
-            raise StructureError(
-                f"leaf '{name}' {found}, but the symmetry was discovered with shape {shape}: "
-                "discover it again for this network"
-            )
-    for generator in symmetry.generators:
-        for site in generator.sites:
-            end = site.start + site.outer * generator.size * site.inner
-            shape = shapes.get(site.leaf, ())
-            if site.axis >= len(shape) or shape[site.axis] < end:
-                raise StructureError(
-                    f"leaf '{site.leaf}' of shape {shape} has no {end} entries along axis "
-                    f"{site.axis} for the generator '{generator.name}': the parameters are of "
-                    "another network"
-                )
+def within(generator: Generator, kinds: Collection[Kind]) -> list[Generator]:
+    """The generator itself if its kind is wanted, or the wanted kind of subgroup of a matrix's."""
+    if generator.kind in kinds:
+        return [generator]
+    if generator.kind in ("orthogonal", "general linear") and "permutation" in kinds:
+        # A permutation is its own inverse transpose.
+        sites = tuple(replace(site, power=1) for site in generator.sites)
+        return [replace(generator, kind="permutation", sites=sites)]
+    return []

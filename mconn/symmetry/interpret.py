@@ -1,33 +1,69 @@
 """Runs a program on labels instead of numbers."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from mconn.symmetry.compat import Equation, Program, is_concrete
 from mconn.symmetry.labels import Labels
-from mconn.symmetry.layout import Layout, atoms_of, uniform
+from mconn.symmetry.layout import Atom, Axis, Layout, atoms_of, uniform
+from mconn.symmetry.rotary import recognise
 from mconn.symmetry.rules.control import CONTROL
 from mconn.symmetry.rules.table import RULES, pin_everything
+from mconn.symmetry.weights import Occurrence, Weights
+
+Steps = frozenset[int]
+"""The labels of the steps of the loops that a value inside a loop's body belongs to."""
 
 
 class Interpreter:
-    """The labels, and the primitives without a rule that touched a free axis, with their places."""
+    """The labels, and the primitives without a rule that touched a free axis, with their places.
+
+    ``steps`` are those of the operands of the equation at hand.
+    """
 
     def __init__(self) -> None:
         self.labels = Labels()
         self.unknown: dict[str, str] = {}
+        self.steps: list[Steps] = []
+        self.recognised: dict[int, tuple[Program, list[Equation]]] = {}
 
-    def run(self, program: Program, arguments: Sequence[Layout]) -> dict[int, Layout]:
-        """The layout of every value of a program, by number."""
+    def begin(self) -> None:
+        """Forget the weights of an earlier run."""
+        self.labels.weights = Weights()
+
+    def equations_of(self, program: Program) -> list[Equation]:
+        """The equations of a program, with rotations of pairs recognised."""
+        if id(program) not in self.recognised:
+            self.recognised[id(program)] = program, recognise(program)
+        return self.recognised[id(program)][1]
+
+    def run(
+        self, program: Program, arguments: Sequence[Layout], steps: Sequence[Steps] | None = None
+    ) -> dict[int, Layout]:
+        """The layout of every value of a program, by number.
+
+        Args:
+            program: what is run.
+            arguments: the layouts of its inputs.
+            steps: for a loop's body, which of its inputs differ from step to step.
+        """
         layouts = dict(zip(program.inputs, arguments, strict=True))
+        inside = dict(zip(program.inputs, steps or [Steps()] * len(arguments), strict=True))
         for number, constant in program.constants.items():
             layouts[number] = constant_layout(self.labels, constant)
-        for equation in program.equations:
+        for number in program.inputs:
+            self.observe(layouts[number], inside[number])
+        for equation in self.equations_of(program):
             operands = [layouts[number] for number in equation.inputs]
+            self.steps = [inside.get(number, Steps()) for number in equation.inputs]
+            together = Steps().union(*self.steps)
             results = self.apply(equation, operands)
-            layouts.update(zip(equation.outputs, results, strict=True))
+            for number, layout in zip(equation.outputs, results, strict=True):
+                layouts[number], inside[number] = layout, together
+                self.observe(layout, together)
         return layouts
 
     def apply(self, equation: Equation, operands: Sequence[Layout]) -> Sequence[Layout]:
@@ -47,6 +83,47 @@ class Interpreter:
         """Whether some permutation moves entries of a value."""
         axes = (self.labels.resolve(axis) for axis in layout)
         return any(not self.labels.is_fixed(atom) for axis in axes for atom in atoms_of(axis))
+
+    def observe(self, layout: Layout, steps: Steps) -> None:
+        """Note which labels a value has together in all its blocks.
+
+        Segments of a sum lie beside each other, so that only the factors of a whole axis go with
+        the other axes.
+        """
+        axes = [self.labels.resolve(axis) for axis in layout]
+        whole = [labels_of(axis[0]) if len(axis) == 1 else [] for axis in axes]
+        for i, axis in enumerate(axes):
+            others = [label for j, labels in enumerate(whole) if j != i for label in labels]
+            for segment in axis:
+                for k, atom in enumerate(segment):
+                    if atom.label is None or (self.labels.is_fixed(atom) and atom.weight is None):
+                        continue
+                    siblings = labels_of(segment[:k] + segment[k + 1 :])
+                    companions = (*others, *siblings, *steps)
+                    self.labels.weights.occurrences.append(
+                        Occurrence(atom.label, atom.weight, companions)
+                    )
+
+    def weighted(self, layout: Layout) -> Layout:
+        """The layout with a new unknown weight for every atom."""
+
+        def axis_with_weights(axis: Axis) -> Axis:
+            return tuple(
+                tuple(
+                    replace(atom, weight=self.labels.weights.new(atom.label))
+                    if atom.label is not None
+                    else Atom(None, atom.size)
+                    for atom in segment
+                )
+                for segment in self.labels.resolve(axis)
+            )
+
+        return tuple(map(axis_with_weights, layout))
+
+
+def labels_of(atoms: Sequence[Atom]) -> list[int]:
+    """The labels of a product."""
+    return [atom.label for atom in atoms if atom.label is not None]
 
 
 def constant_layout(labels: Labels, constant: Any) -> Layout:

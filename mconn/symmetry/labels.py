@@ -5,14 +5,12 @@ label so that they can be made equal; where that is impossible the labels are *p
 identity acts on them. Pinning is always sound; it can only make the group smaller.
 """
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from mconn.symmetry.layout import (
     Atom,
     Axis,
-    Layout,
     Segment,
     atoms_of,
     axis_size,
@@ -21,6 +19,7 @@ from mconn.symmetry.layout import (
     segment_size,
     uniform,
 )
+from mconn.symmetry.weights import Law, Weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +38,19 @@ class Labels:
     """A union-find of labels that can be pinned, and split into a product or a sum.
 
     Axes are immutable and refer to labels by number; `resolve` tells what an axis made earlier
-    means now. `source` tells the place in the model that the next pin is blamed on.
+    means now. `source` tells the place in the model that the next pin is blamed on, ``changes``
+    counts what happened to labels that were free, and ``weights`` are those of the values that the
+    labels were run through last.
     """
 
     def __init__(self) -> None:
         self.parents: list[int] = []
         self.parts: dict[int, Axis] = {}
         self.pins: dict[int, Reason] = {}
+        self.indices: dict[int, int] = {}
         self.source: Callable[[], str] = str
+        self.changes = 0
+        self.weights = Weights()
 
     def fresh(self, size: int) -> Axis:
         """An axis with a new label of its own."""
@@ -55,7 +59,9 @@ class Labels:
     def pinned(self, size: int, text: str) -> Axis:
         """An axis that nothing may permute."""
         axis = self.fresh(size)
-        self.pin(axis, text)
+        for atom in atoms_of(axis):
+            if atom.label is not None:
+                self.pins[atom.label] = Reason(text, self.source())
         return axis
 
     def new_label(self) -> int:
@@ -88,7 +94,7 @@ class Labels:
             return ((atom,),)
         root = self.find(atom.label)
         if not self.is_split(root):
-            return ((Atom(root, atom.size),),) if atom.size > 1 else ((),)
+            return ((Atom(root, atom.size, atom.weight),),) if atom.size > 1 else ((),)
         # From the innermost part outwards: a chain of splits can be longer than Python's stack.
         pending = [root]
         while pending:
@@ -122,6 +128,7 @@ class Labels:
                 repeats = sum(segment_size(term) for term in terms)
                 fixed = all(self.is_fixed(atom) for atom in atoms_of(terms))
                 if fixed and repeats * len(factor) <= SEGMENTS:
+                    self.unfold(terms)
                     terms = tuple(factor) * repeats
                     continue
                 self.pin(factor, "a sum of axes inside a product of axes")
@@ -129,7 +136,23 @@ class Labels:
             terms = tuple(term + segment for term in terms for segment in factor)
         return terms
 
+    def unfold(self, axis: Axis) -> None:
+        """Note that entries of an axis are taken apart or written side by side: none is multiplied.
+
+        Once the labels have settled this happens to fixed axes only.
+        """
+        for atom in atoms_of(axis):
+            self.weights.require(Law.FIXED, None, [atom.weight])
+
     def pin(self, axis: Axis, text: str) -> None:
+        """Let nothing permute or multiply the axis, along which entries meet each other."""
+        for atom in atoms_of(axis):
+            self.pin_atom(atom, text)
+            self.weights.require(Law.FIXED, None, [atom.weight])
+            if atom.label is not None:
+                self.weights.mixed.add(atom.label)
+
+    def hold(self, axis: Axis, text: str) -> None:
         """Let nothing permute the axis."""
         for atom in atoms_of(axis):
             self.pin_atom(atom, text)
@@ -141,6 +164,7 @@ class Labels:
         root = self.find(atom.label)
         if root in self.pins:
             return
+        self.changes += 1
         reason = Reason(text, self.source())
         for part in atoms_of(self.expand(atom)):
             if part.label is not None:
@@ -158,7 +182,8 @@ class Labels:
                 if is_uniform(one):
                     return other
                 if all(atom.label is not None and self.is_fixed(atom) for atom in atoms_of(one)):
-                    self.pin(other, self.why(one))
+                    self.hold(other, self.why(one))
+                    self.match_indices(one, other)
                     return one
             differences = boundaries(left) ^ boundaries(right)
             if not differences:
@@ -199,10 +224,32 @@ class Labels:
         if self.is_fixed(one) or self.is_fixed(other):
             fixed, moving = (one, other) if self.is_fixed(one) else (other, one)
             self.pin_atom(moving, self.why(((fixed,),)))
+            self.match_indices(((fixed,),), ((moving,),))
             return fixed
         older, newer = sorted((self.find(one.label), self.find(other.label)))
+        self.changes += older != newer
         self.parents[newer] = older
         return Atom(older, one.size)
+
+    def match_indices(self, one: Axis, other: Axis) -> None:
+        """Note that two axes are aligned entry by entry, though nothing permutes them."""
+        one, other = self.resolve(one), self.resolve(other)
+        left, right = list(atoms_of(one)), list(atoms_of(other))
+        if [atom.size for atom in left] == [atom.size for atom in right]:
+            for first, second in zip(left, right, strict=True):
+                if first.label is not None and second.label is not None:
+                    root, child = self.index_of(first.label), self.index_of(second.label)
+                    if root != child:
+                        self.indices[child] = root
+
+    def index_of(self, label: int) -> int:
+        """The index set of a label: labels of axes that are aligned entry by entry share it."""
+        root = start = self.find(label)
+        while root in self.indices:
+            root = self.indices[root]
+        if root != start:
+            self.indices[start] = root
+        return root
 
     def why(self, axis: Axis) -> str:
         """Why the first pinned atom of an axis is pinned."""
@@ -234,7 +281,9 @@ class Labels:
 
     def split(self, atom: Atom, parts: Axis) -> None:
         """Note what a label consists of from now on; a fixed one stays whole."""
+        self.unfold(((atom,),))
         if atom.label is not None and not self.is_fixed(atom):
+            self.changes += 1
             self.parts[self.find(atom.label)] = parts
 
     def cut(self, axis: Axis, offset: int) -> tuple[Axis, Axis]:
@@ -255,6 +304,7 @@ class Labels:
             first, second = self.bisect(segment[0], offset // inner)
             return (*left, first + segment[1:]), (second + segment[1:], *right[1:])
         if self.is_fixed(segment[0]) and segment[0].size + len(axis) <= SEGMENTS:
+            self.unfold(((segment[0],),))
             copies: Axis = (segment[1:],) * segment[0].size
             one, other = self.cut(copies + right[1:], offset)
             return left + one, other
@@ -262,43 +312,3 @@ class Labels:
         self.pin((segment,), text)
         one, other = self.pinned(offset, text), self.pinned(size - offset, text)
         return left + one, other + right[1:]
-
-    def factor(self, axis: Axis, sizes: tuple[int, ...]) -> Layout:
-        """Split an axis into a product of axes of the given sizes, the outermost first."""
-        axis = self.resolve(axis)
-        if len(axis) == 1:
-            return self.factor_segment(axis[0], sizes)
-        # A sum splits if every segment is a whole number of the inner blocks: the outer axis is
-        # then the sum, and the inner axes move together in all of its segments.
-        inner = math.prod(sizes[1:])
-        if any(end % inner for end in boundaries(axis)):
-            text = "a reshape of a concatenated axis"
-            self.pin(axis, text)
-            return tuple(self.pinned(size, text) for size in sizes)
-        outer: Axis = ()
-        rest = tuple(uniform(size) for size in sizes[1:])
-        for segment in axis:
-            first, *others = self.factor((segment,), (segment_size(segment) // inner, *sizes[1:]))
-            outer += first
-            rest = tuple(map(self.align, rest, others))
-        return (outer, *rest)
-
-    def factor_segment(self, segment: Segment, sizes: tuple[int, ...]) -> Layout:
-        """Split a product into products of the given sizes."""
-        layout: Layout = ()
-        rest = segment
-        for size in sizes:
-            taken: Segment = ()
-            while size > 1:
-                (rest,) = self.resolve((rest,))
-                atom, rest = rest[0], rest[1:]
-                if atom.size > size and atom.size % size == 0:
-                    atom, inner = self.divide(atom, size)
-                    rest = (inner, *rest)
-                if size % atom.size:
-                    text = f"a reshape of {atom.size} entries across groups of {size}"
-                    self.pin((segment,), text)
-                    return tuple(self.pinned(size, text) for size in sizes)
-                taken, size = (*taken, atom), size // atom.size
-            layout += ((taken,),)
-        return layout

@@ -7,16 +7,22 @@ channels), concatenating gives a sum, and a reshape into groups splits a label i
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 
 
 @dataclass(frozen=True, slots=True)
 class Atom:
-    """A factor of an axis: a label, or None where the value does not vary ("uniform")."""
+    """A factor of an axis: a label, or None where the value does not vary ("uniform").
+
+    ``weight`` is the number of the unknown that tells how the entries are multiplied under a
+    scaling, sign or matrix (`mconn.symmetry.weights`); None where they never are: in inputs and
+    constants.
+    """
 
     label: int | None
     size: int
+    weight: int | None = field(default=None, compare=False)
 
 
 Segment = tuple[Atom, ...]

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from mconn.errors import StructureError
-from mconn.symmetry.group import Generator, Pin, Site, Symmetry, describe_site
+from mconn.symmetry.describe import describe_site
+from mconn.symmetry.group import Generator, Pin, Site, Symmetry, permutations
 
 Specification: TypeAlias = Mapping[str, Sequence[str | None]]
 """``{leaf: (generator name or None for every axis)}``; the code of Ainsworth et al.
@@ -12,15 +13,18 @@ Specification: TypeAlias = Mapping[str, Sequence[str | None]]
 
 
 def to_specification(symmetry: Symmetry) -> dict[str, tuple[str | None, ...]]:
-    """The flat table ``{leaf: (generator name or None for every axis)}``.
+    """The flat table ``{leaf: (generator name or None for every axis)}`` of the permutations.
+
+    It has what the group has of permutations of whole axes, also where its matrices include them;
+    scalings, signs and rotations are not in it.
 
     Raises:
-        StructureError: if a generator moves a segment of an axis, which the table cannot say, or
+        StructureError: if a permutation moves a segment of an axis, which the table cannot say, or
             a leaf that the symmetry does not know the shape of.
     """
     shapes = dict(symmetry.leaves)
     table: dict[str, list[str | None]] = {leaf: [None] * len(shapes[leaf]) for leaf in shapes}
-    for generator in symmetry.generators:
+    for generator in permutations(symmetry).generators:
         for site in generator.sites:
             if site.leaf not in shapes:
                 raise StructureError(

@@ -18,9 +18,14 @@ class Flow:
     """
 
     def __init__(
-        self, program: Program, labels: Labels, layouts: dict[int, Layout], leaves: Sequence[str]
+        self,
+        program: Program,
+        equations: list[Equation],
+        labels: Labels,
+        layouts: dict[int, Layout],
+        leaves: Sequence[str],
     ) -> None:
-        self.equations = program.equations
+        self.equations = equations
         self.layouts = {
             number: tuple(labels.resolve(axis) for axis in layout)
             for number, layout in layouts.items()
@@ -63,6 +68,16 @@ class Flow:
                         if label not in born:
                             born[label] = self.leaves_behind(equation, label)
         return born
+
+    def meetings(self) -> dict[str, int]:
+        """The leaves in the order in which they meet values that depend on the inputs."""
+        order: dict[str, int] = {}
+        for equation in self.equations:
+            if self.dependent.intersection(equation.outputs):
+                for number in equation.inputs:
+                    for leaf in self.leaves.get(number, ()):
+                        order.setdefault(leaf, len(order))
+        return order
 
     def leaves_behind(self, equation: Equation, label: int) -> tuple[str, ...]:
         """The leaves from which the operands with a label are made, where no input takes part."""
@@ -119,7 +134,7 @@ class Flow:
     def located(self, numbers: Iterable[int], label: int, moment: str) -> Iterator[Value]:
         """The segments of values that a label covers, on the first axis that has it."""
         for number in numbers:
-            primitive = self.equations[self.producers[number]].primitive
+            primitive = self.equations[self.producers[number]].traced_as
             for i, axis in enumerate(self.layouts[number]):
                 places = [place[1:] for place in occurrences(axis) if place[0].label == label]
                 for start, outer, inner in places:

@@ -49,7 +49,7 @@ class Align(Stage):
         dataset = data.load(config.data, context.data_dir)
         apply, first = config.model.apply, trees.index(networks, 0)
         examples = jnp.asarray(dataset.train.inputs[:2])
-        group = symmetry.discover(apply, first, examples)
+        group = symmetry.permutations(symmetry.discover(apply, first, examples))
         certificate = symmetry.certify(group, apply, first, examples, key=jax.random.key(0))
         certificate.check()
 

@@ -1,8 +1,11 @@
 """Contractions and reductions: axes are summed over, and the others pass."""
 
+from fractions import Fraction
+
 from mconn.symmetry.compat import Equation
 from mconn.symmetry.labels import Labels
 from mconn.symmetry.layout import Axis, Layout, axis_size, uniform
+from mconn.symmetry.rules.factors import factor
 from mconn.symmetry.rules.table import (
     align_layouts,
     pin_axes,
@@ -10,6 +13,10 @@ from mconn.symmetry.rules.table import (
     primitives,
     rule,
 )
+from mconn.symmetry.rules.ties import part, require, tie, tie_axis
+from mconn.symmetry.weights import Law
+
+ONE = Fraction(1)
 
 REDUCTIONS = primitives("""
     reduce_and reduce_max reduce_min reduce_or reduce_prod reduce_sum reduce_xor
@@ -33,10 +40,20 @@ def dot_general(labels: Labels, equation: Equation, lhs: Layout, rhs: Layout) ->
     (summed_l, summed_r), (batch_l, batch_r) = equation.parameters["dimension_numbers"]
     for left, right in zip(summed_l, summed_r, strict=True):
         labels.align(lhs[left], rhs[right])
-    batch = [labels.align(lhs[i], rhs[j]) for i, j in zip(batch_l, batch_r, strict=True)]
+        require(labels, Law.DUAL, lhs[left], rhs[right])
+    batch = [multiplied(labels, lhs[i], rhs[j]) for i, j in zip(batch_l, batch_r, strict=True)]
     free_l = [axis for i, axis in enumerate(lhs) if i not in {*summed_l, *batch_l}]
     free_r = [axis for j, axis in enumerate(rhs) if j not in {*summed_r, *batch_r}]
+    summed = [lhs[i] for i in summed_l] + [rhs[j] for j in summed_r]
+    part(labels, summed, [*batch, *free_l, *free_r])
+    # Rows of one operand meet all rows of the other: an index that both have is not shared.
+    part(labels, free_l, summed)
     return [(*batch, *free_l, *free_r)]
+
+
+def multiplied(labels: Labels, left: Axis, right: Axis) -> Axis:
+    """Two axes that move together in a product."""
+    return tie_axis(labels, Law.PRODUCT, labels.align(left, right), [left, right], (ONE, ONE))
 
 
 @rule("conv_general_dilated")
@@ -53,10 +70,15 @@ def convolution(labels: Labels, equation: Equation, lhs: Layout, rhs: Layout) ->
     )
     if groups > 1:
         # Group g reads channels (g, i) and writes channels (g, o); the kernel holds (i, (g, o)).
-        group, features = labels.factor(features, (groups, axis_size(features) // groups))
-        group_out, within = labels.factor(outputs, (groups, axis_size(outputs) // groups))
-        outputs = labels.multiply([labels.align(group, group_out), labels.resolve(within)])
+        group, features = factor(labels, features, (groups, axis_size(features) // groups))
+        group_out, within = factor(labels, outputs, (groups, axis_size(outputs) // groups))
+        outputs = labels.multiply([multiplied(labels, group, group_out), labels.resolve(within)])
     labels.align(features, rhs[rhs_spec[1]])
+    require(labels, Law.DUAL, features, rhs[rhs_spec[1]])
+    summed = [features, rhs[rhs_spec[1]]]
+    others = [axis for i, axis in enumerate(lhs) if i != lhs_spec[1]]
+    part(labels, summed, [*others, outputs])
+    part(labels, others, summed)
 
     (shape,) = equation.shapes
     result: list[Axis] = [()] * len(out_spec)
@@ -80,22 +102,36 @@ def convolution(labels: Labels, equation: Equation, lhs: Layout, rhs: Layout) ->
 @rule(*REDUCTIONS)
 def reduce(labels: Labels, equation: Equation, operand: Layout) -> list[Layout]:
     """A symmetric function of the entries along some axes; the others pass."""
-    del labels
     axes = equation.parameters["axes"]
-    return [tuple(axis for i, axis in enumerate(operand) if i not in axes)]
+    gone = [axis for i, axis in enumerate(operand) if i in axes]
+    kept = tuple(axis for i, axis in enumerate(operand) if i not in axes)
+    part(labels, gone, kept)
+    is_sum = equation.primitive == "reduce_sum"
+    for axis in gone:
+        require(labels, Law.SUM if is_sum else Law.FIXED, axis)
+    return [kept if is_sum else tie(labels, law_of_others(equation), kept, [kept])]
+
+
+def law_of_others(equation: Equation) -> Law:
+    """What a function of the entries along one axis does to weights along the other axes."""
+    ordered = ("max", "min", "sort", "top_k")
+    return Law.POSITIVE if equation.primitive.endswith(ordered) else Law.FIXED
 
 
 @rule("argmax", "argmin")
 def arg_reduce(labels: Labels, equation: Equation, operand: Layout) -> list[Layout]:
     """The output is a position: the reduced axes cannot be permuted."""
-    pin_axes(labels, operand, equation.parameters["axes"], equation.primitive)
-    return reduce(labels, equation, operand)  # pyright: ignore[reportReturnType]
+    axes = equation.parameters["axes"]
+    pin_axes(labels, operand, axes, equation.primitive)
+    kept = tuple(axis for i, axis in enumerate(operand) if i not in axes)
+    return [tie(labels, Law.FIXED, kept, [kept])]
 
 
 @rule("reduce_window_sum", "reduce_window_max", "reduce_window_min")
 def reduce_window(labels: Labels, equation: Equation, operand: Layout) -> list[Layout]:
     """Pooling: axes with windows of one entry pass, one window over a whole axis reduces it."""
     parameters = equation.parameters
+    is_sum = equation.primitive == "reduce_window_sum"
     (shape,) = equation.shapes
     result = []
     for i, axis in enumerate(operand):
@@ -104,17 +140,23 @@ def reduce_window(labels: Labels, equation: Equation, operand: Layout) -> list[L
         if is_plain and window == 1 and parameters["window_strides"][i] == 1:
             result.append(axis)
         elif is_plain and window == axis_size(axis) and parameters["window_dilation"][i] == 1:
+            require(labels, Law.SUM if is_sum else Law.FIXED, axis)
+            part(labels, [axis], operand[:i] + operand[i + 1 :])
             result.append(uniform(1))
         else:
             labels.pin(axis, "the positions of a pooling")
             result.append(labels.pinned(shape[i], "the positions of a pooling"))
-    return [tuple(result)]
+    pooled = tuple(result)
+    return [pooled if is_sum else tie(labels, Law.POSITIVE, pooled, [pooled])]
 
 
 @rule("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp")
 def cumulative(labels: Labels, equation: Equation, operand: Layout) -> list[Layout]:
     """The order of the entries along the axis matters."""
-    return [pin_axes(labels, operand, [equation.parameters["axis"]], equation.primitive)]
+    result = pin_axes(labels, operand, [equation.parameters["axis"]], equation.primitive)
+    if equation.primitive == "cumsum":
+        return [result]
+    return [tie(labels, law_of_others(equation), result, [result])]
 
 
 @rule("sort")
@@ -126,10 +168,13 @@ def sort(labels: Labels, equation: Equation, *operands: Layout) -> list[Layout]:
     axis = equation.parameters["dimension"]
     if len(operands) == 1:
         size = axis_size(operands[0][axis])
-        free = tuple(() if i == axis else other for i, other in enumerate(operands[0]))
-        return [(*free[:axis], labels.pinned(size, "sort"), *free[axis + 1 :])]
-    common = align_layouts(labels, operands)
-    return [pin_axes(labels, common, [axis], "sort")] * len(operands)
+        kept = operands[0][:axis] + operands[0][axis + 1 :]
+        require(labels, Law.FIXED, operands[0][axis])
+        part(labels, [operands[0][axis]], kept)
+        kept = tie(labels, Law.POSITIVE, kept, [kept])
+        return [(*kept[:axis], labels.pinned(size, "sort"), *kept[axis:])]
+    common = pin_axes(labels, align_layouts(labels, operands), [axis], "sort")
+    return [tie(labels, Law.FIXED, common, [operand]) for operand in operands]
 
 
 @rule("top_k")
@@ -139,7 +184,8 @@ def top_k(labels: Labels, equation: Equation, operand: Layout) -> list[Layout]:
     pin_axes(labels, operand, [axis], "top_k")
     (shape, _) = equation.shapes
     chosen = labels.pinned(shape[axis], "top_k")
-    return [(*operand[:axis], chosen, *operand[axis + 1 :])] * 2
+    result = (*operand[:axis], chosen, *operand[axis + 1 :])
+    return [tie(labels, law, result, [result]) for law in (Law.POSITIVE, Law.FIXED)]
 
 
 @rule("fft")

@@ -5,11 +5,15 @@ from typing import Protocol, runtime_checkable
 
 from mconn.symmetry.compat import Equation, Program
 from mconn.symmetry.labels import Labels
-from mconn.symmetry.layout import Layout
+from mconn.symmetry.layout import Layout, atoms_of
 from mconn.symmetry.rules.table import align_layouts, pin_everything
+from mconn.symmetry.rules.ties import require, tie
+from mconn.symmetry.weights import Law
 
 ROUNDS = 16
 """A loop whose carried labels have not settled after so many rounds is pinned."""
+
+Steps = frozenset[int]
 
 
 @runtime_checkable
@@ -17,77 +21,115 @@ class Runner(Protocol):
     """What a rule needs to run a body: see `mconn.symmetry.interpret.Interpreter`."""
 
     labels: Labels
+    steps: list[Steps]
 
-    def run(self, program: Program, arguments: Sequence[Layout]) -> dict[int, Layout]:
+    def run(
+        self, program: Program, arguments: Sequence[Layout], steps: Sequence[Steps] | None = None
+    ) -> dict[int, Layout]:
         """The layout of every value of a program, by number."""
         ...
 
+    def weighted(self, layout: Layout) -> Layout:
+        """The layout with a new unknown weight for every atom."""
+        ...
 
-def outputs(runner: Runner, body: Program, arguments: Sequence[Layout]) -> list[Layout]:
+
+def outputs(
+    runner: Runner, body: Program, arguments: Sequence[Layout], steps: Sequence[Steps]
+) -> list[Layout]:
     """The layouts of the outputs of a body."""
-    layouts = runner.run(body, arguments)
+    layouts = runner.run(body, arguments, steps)
     return [layouts[number] for number in body.outputs]
 
 
 def settle(
-    runner: Runner, step: Callable[[list[Layout]], list[Layout]], carry: list[Layout]
+    runner: Runner,
+    step: Callable[[list[Layout]], list[Layout]],
+    initial: Sequence[Layout],
+    zeros: Sequence[bool],
 ) -> tuple[list[Layout], list[Layout]] | None:
     """Run a loop's body until what it carries does not change; returns the carry and all outputs.
 
-    A carry that starts uniform (zeros) takes the labels that the first round gives it.
+    A carry that starts uniform (zeros) takes the labels that the first round gives it. The weights
+    of the carry are unknowns of their own, equal to those of its start (unless this is zero) and to
+    those of its end; they are those of the last round.
     """
+    labels = runner.labels
 
     def resolved(layouts: Sequence[Layout]) -> list[Layout]:
-        return [tuple(runner.labels.resolve(axis) for axis in layout) for layout in layouts]
+        return [tuple(labels.resolve(axis) for axis in layout) for layout in layouts]
 
+    carry = list(initial)
     for _ in range(ROUNDS):
-        results = step(carry)
+        mark = labels.weights.mark()
+        weighted = [runner.weighted(layout) for layout in carry]
+        results = step(weighted)
         after = [
-            align_layouts(runner.labels, pair)
-            for pair in zip(carry, results[: len(carry)], strict=True)
+            align_layouts(labels, pair) for pair in zip(carry, results[: len(carry)], strict=True)
         ]
         if resolved(after) == resolved(carry):
-            return after, results
+            for inside, start, end, is_zero in zip(weighted, initial, results, zeros, strict=False):
+                tie(labels, Law.EQUAL, inside, [inside, end] if is_zero else [inside, start, end])
+            return weighted, results
+        labels.weights.rewind(mark)
         carry = after
     return None
 
 
 def scan(runner: Runner, equation: Equation, operands: Sequence[Layout]) -> Sequence[Layout]:
     """The steps stay in their order; carried axes move together before and after a step."""
-    (body,) = equation.bodies
+    (body,), around = equation.bodies, runner.steps
     first, last = equation.parameters["num_consts"], equation.parameters["num_carry"]
     constants, carry = list(operands[:first]), list(operands[first : first + last])
     scanned = operands[first + last :]
+    # All scanned operands are taken apart along the same steps, one after the other.
+    steps = runner.labels.pinned(equation.parameters["length"], "the steps of a scan")
     for layout in scanned:
-        runner.labels.pin(layout[0], "the steps of a scan")
+        runner.labels.hold(layout[0], "the steps of a scan")
+        runner.labels.match_indices(steps, layout[0])
+        require(runner.labels, Law.FIXED, layout[0])
+    own = Steps(atom.label for atom in atoms_of(steps) if atom.label is not None)
     slices = [layout[1:] for layout in scanned]
-    settled = settle(runner, lambda carry: outputs(runner, body, constants + carry + slices), carry)
+    inside = around[: first + last] + [each | own for each in around[first + last :]]
+    settled = settle(
+        runner,
+        lambda carry: outputs(runner, body, constants + carry + slices, inside),
+        carry,
+        equation.zeros[first : first + last],
+    )
     if settled is None:
         return pin_everything(runner.labels, equation, *operands)
     carry, results = settled
-    length = equation.parameters["length"]
-    steps = runner.labels.pinned(length, "the steps of a scan")
     return [*carry, *((steps, *layout) for layout in results[last:])]
 
 
 def while_loop(runner: Runner, equation: Equation, operands: Sequence[Layout]) -> Sequence[Layout]:
     """Carried axes move together before and after a step; the condition is a scalar."""
-    condition, body = equation.bodies
+    (condition, body), around = equation.bodies, runner.steps
     first = equation.parameters["cond_nconsts"]
     last = first + equation.parameters["body_nconsts"]
     constants, own, carry = operands[:first], list(operands[first:last]), list(operands[last:])
-    settled = settle(runner, lambda carry: outputs(runner, body, own + carry), carry)
+    settled = settle(
+        runner,
+        lambda carry: outputs(runner, body, own + carry, around[first:]),
+        carry,
+        equation.zeros[last:],
+    )
     if settled is None:
         return pin_everything(runner.labels, equation, *operands)
     carry, _ = settled
-    outputs(runner, condition, [*constants, *carry])
+    outputs(runner, condition, [*constants, *carry], [*around[:first], *around[last:]])
     return carry
 
 
 def cond(runner: Runner, equation: Equation, operands: Sequence[Layout]) -> Sequence[Layout]:
     """The branches agree on how their outputs move; the choice is a scalar."""
-    results = [outputs(runner, body, operands[1:]) for body in equation.bodies]
-    return [align_layouts(runner.labels, branches) for branches in zip(*results, strict=True)]
+    around = runner.steps[1:]
+    results = [outputs(runner, body, operands[1:], around) for body in equation.bodies]
+    return [
+        tie(runner.labels, Law.EQUAL, align_layouts(runner.labels, branches), branches)
+        for branches in zip(*results, strict=True)
+    ]
 
 
 CONTROL = {"scan": scan, "while": while_loop, "cond": cond}

@@ -1,30 +1,57 @@
 """Element-wise primitives: an allow-list, because an output of the operands' shape is no proof."""
 
 from collections.abc import Collection
+from fractions import Fraction
+
+import jax.numpy as jnp
 
 from mconn.symmetry.compat import Equation
 from mconn.symmetry.labels import Labels
 from mconn.symmetry.layout import Layout, uniform
-from mconn.symmetry.rules.table import align_layouts, pin_everything, primitives, rule
+from mconn.symmetry.rules.table import (
+    align_layouts,
+    pin_everything,
+    primitives,
+    rule,
+    zero_free,
+)
+from mconn.symmetry.rules.ties import tie
+from mconn.symmetry.weights import Law
 
-LINEAR = primitives("""
-    add add_any convert_element_type copy copy_p imag name neg pvary real reduce_precision
-    sharding_constraint stop_gradient sub
-""")
-"""Linear in their operands taken together, or the identity."""
+LAWS: dict[Law, frozenset[str]] = {
+    Law.EQUAL: primitives("""
+        add add_any convert_element_type copy copy_p imag name neg pvary real reduce_precision
+        sharding_constraint stop_gradient sub
+    """),
+    Law.PRODUCT: primitives("div integer_pow mul rsqrt sqrt square"),
+    Law.POSITIVE: primitives("clamp max min"),
+    Law.ABSOLUTE: primitives("abs"),
+    Law.ODD: primitives("asin asinh atan atanh cbrt erf erf_inv sin sinh tan tanh"),
+    Law.EVEN: primitives("cos cosh"),
+    Law.SIGN: primitives("sign"),
+    Law.ORDER: primitives("ge gt le lt"),
+    Law.EQUALITY: primitives("eq ne"),
+    Law.SELECT: primitives("select_n"),
+    Law.FIXED: primitives("""
+        acos acosh and atan2 bessel_i0e bessel_i1e ceil clz complex conj digamma eq_to erfc exp exp2
+        expm1 floor igamma igamma_grad_a igammac is_finite le_to lgamma log log1p log2 logistic
+        lt_to mulhi nextafter not one_minus_square or polygamma polynomial population_count pow
+        random_gamma_grad regularized_incomplete_beta rem round shift_left shift_right_arithmetic
+        shift_right_logical xor zeta
+    """),
+}
+"""What every element-wise primitive does to weights."""
 
-NONLINEAR = primitives("""
-    abs acos acosh and asin asinh atan atan2 atanh bessel_i0e bessel_i1e cbrt ceil clamp clz complex
-    conj cos cosh digamma eq eq_to erf erf_inv erfc exp exp2 expm1 floor ge gt igamma igamma_grad_a
-    igammac integer_pow is_finite le le_to lgamma log log1p log2 logistic lt lt_to max min mulhi ne
-    nextafter not one_minus_square or polygamma polynomial population_count pow random_gamma_grad
-    regularized_incomplete_beta rem round rsqrt shift_left shift_right_arithmetic
-    shift_right_logical sign sin sinh sqrt square tan tanh xor zeta
-""")
-"""Nonlinear in each of their operands."""
+LAW_OF = {primitive: law for law, names in LAWS.items() for primitive in names}
 
-MIXED = primitives("div mul select_n")
-"""Linear or not, depending on which operands vary: see `is_nonlinear`."""
+POWERS = {
+    "mul": (1, 1),
+    "div": (1, -1),
+    "square": (2,),
+    "sqrt": (Fraction(1, 2),),
+    "rsqrt": (Fraction(-1, 2),),
+}
+"""The powers of the operands in the primitives that are monomials."""
 
 
 def is_nonlinear(equation: Equation, varying: Collection[int]) -> bool:
@@ -36,10 +63,26 @@ def is_nonlinear(equation: Equation, varying: Collection[int]) -> bool:
         return 1 in places
     if equation.primitive == "select_n":
         return 0 in places
-    return equation.primitive in NONLINEAR
+    return LAW_OF.get(equation.primitive, Law.EQUAL) is not Law.EQUAL
 
 
-@rule(*(LINEAR | NONLINEAR | MIXED))
+def powers_of(equation: Equation) -> tuple[Fraction, ...]:
+    """The powers of the operands of a monomial; none for other primitives."""
+    if equation.primitive == "integer_pow":
+        return (Fraction(equation.parameters["y"]),)
+    return tuple(map(Fraction, POWERS.get(equation.primitive, ())))
+
+
+def law_of(equation: Equation) -> Law:
+    """The law of an element-wise equation; to cut a number to an integer is not linear."""
+    if equation.primitive == "convert_element_type":
+        (before,), after = equation.operand_types, equation.parameters["new_dtype"]
+        if jnp.issubdtype(before, jnp.inexact) and not jnp.issubdtype(after, jnp.inexact):
+            return Law.FIXED
+    return Law.EPSILON if equation.epsilon else LAW_OF[equation.primitive]
+
+
+@rule(*LAW_OF)
 def elementwise(labels: Labels, equation: Equation, *operands: Layout) -> list[Layout]:
     """Entry i of the output depends on entries i of the operands; scalars go with everything."""
     (shape,) = equation.shapes
@@ -47,7 +90,13 @@ def elementwise(labels: Labels, equation: Equation, *operands: Layout) -> list[L
     if any(len(operand) != len(shape) for operand in shaped):
         return pin_everything(labels, equation, *operands)
     scalar = tuple(uniform(size) for size in shape)
-    return [align_layouts(labels, [scalar, *shaped])]
+    common = align_layouts(labels, [scalar, *shaped])
+    law = law_of(equation)
+    if law in (Law.EQUAL, Law.POSITIVE, Law.ORDER, Law.EQUALITY, Law.SELECT):
+        operands = tuple(zero_free(equation, operands, first=1 if law is Law.SELECT else 0))
+    if law is Law.EPSILON:
+        operands = tuple(operand for operand in operands if operand)
+    return [tie(labels, law, common, operands, powers_of(equation))]
 
 
 @rule("optimization_barrier", "device_put", "debug_callback", "debug_print")

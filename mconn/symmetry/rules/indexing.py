@@ -3,7 +3,9 @@
 from mconn.symmetry.compat import Equation
 from mconn.symmetry.labels import Labels
 from mconn.symmetry.layout import Axis, Layout, axis_size
-from mconn.symmetry.rules.table import pin_axes, rule
+from mconn.symmetry.rules.table import pin_axes, rule, zero_free
+from mconn.symmetry.rules.ties import require, tie_axis
+from mconn.symmetry.weights import Law
 
 
 @rule("gather")
@@ -16,7 +18,9 @@ def gather(labels: Labels, equation: Equation, operand: Layout, indices: Layout)
     for i, j in zip(
         numbers.operand_batching_dims, numbers.start_indices_batching_dims, strict=True
     ):
-        batch[j] = labels.align(operand[i], indices[j])
+        aligned = labels.align(operand[i], indices[j])
+        require(labels, Law.FIXED, indices[j])
+        batch[j] = tie_axis(labels, Law.EQUAL, aligned, [operand[i]])
     offset: list[Axis] = []
     for i, axis in enumerate(operand):
         if i in numbers.operand_batching_dims:
@@ -55,10 +59,12 @@ def dynamic_update_slice(
 ) -> list[Layout]:
     """Axes written whole move together."""
     del starts
+    both = zero_free(equation, [operand, update])
     result = []
     for i, (axis, part) in enumerate(zip(operand, update, strict=True)):
         if axis_size(axis) == axis_size(part):
-            result.append(labels.align(axis, part))
+            aligned = labels.align(axis, part)
+            result.append(tie_axis(labels, Law.EQUAL, aligned, [layout[i] for layout in both]))
         else:
             pin_axes(labels, update, [i], equation.primitive)
             result.append(pin_axes(labels, operand, [i], equation.primitive)[i])

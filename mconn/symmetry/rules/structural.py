@@ -1,18 +1,25 @@
 """Primitives that reshape, reorder, cut and join axes."""
 
 import math
+from fractions import Fraction
 from itertools import accumulate
 
 from mconn.symmetry.compat import Equation
 from mconn.symmetry.labels import Labels
-from mconn.symmetry.layout import Axis, Layout, axis_size, is_uniform, uniform
+from mconn.symmetry.layout import Axis, Layout, atoms_of, axis_size, is_uniform, uniform
+from mconn.symmetry.rules.factors import factor
 from mconn.symmetry.rules.table import (
     align_layouts,
     pin_axes,
     pin_everything,
     primitives,
     rule,
+    zero_free,
 )
+from mconn.symmetry.rules.ties import tie, tie_axis
+from mconn.symmetry.weights import Law
+
+ONE = Fraction(1)
 
 CUTS = primitives("slice split")
 """Primitives that read contiguous parts of their operand."""
@@ -50,7 +57,7 @@ def reshape(labels: Labels, equation: Equation, operand: Layout, *dynamic: Layou
             else:
                 merged.append(sources.pop(0))
         product = labels.multiply([labels.resolve(axis) for axis in merged])
-        pieces = labels.factor(product, tuple(shape[i] for i in group))
+        pieces = factor(labels, product, tuple(shape[i] for i in group))
         for i, piece in zip(group, pieces, strict=True):
             result[i] = piece
     return [tuple(result)]
@@ -130,12 +137,15 @@ def split(labels: Labels, equation: Equation, operand: Layout) -> list[Layout]:
 
 @rule("concatenate")
 def concatenate(labels: Labels, equation: Equation, *operands: Layout) -> list[Layout]:
-    """Along one axis a sum; along the others the operands move together."""
+    """Along one axis a sum, or a product if the same value is repeated; the others go together."""
     joined = equation.parameters["dimension"]
+    if len(operands) > 1 and len(set(equation.inputs)) == 1:
+        (operand, *_) = operands
+        copies = labels.multiply([uniform(len(operands)), labels.resolve(operand[joined])])
+        return [(*operand[:joined], copies, *operand[joined + 1 :])]
     axis = sum((operand[joined] for operand in operands if axis_size(operand[joined])), ())
-    others = align_layouts(
-        labels, [operand[:joined] + operand[joined + 1 :] for operand in operands]
-    )
+    rest = [operand[:joined] + operand[joined + 1 :] for operand in operands]
+    others = tie(labels, Law.EQUAL, align_layouts(labels, rest), zero_free(equation, rest))
     return [(*others[:joined], axis, *others[joined:])]
 
 
@@ -143,6 +153,7 @@ def concatenate(labels: Labels, equation: Equation, *operands: Layout) -> list[L
 def stack(labels: Labels, equation: Equation, *operands: Layout) -> list[Layout]:
     """The operands move together; their number is fixed."""
     new, common = equation.parameters["axis"], align_layouts(labels, operands)
+    common = tie(labels, Law.EQUAL, common, zero_free(equation, operands))
     return [(*common[:new], labels.pinned(len(operands), "stack"), *common[new:])]
 
 
@@ -169,6 +180,7 @@ def tile(labels: Labels, equation: Equation, operand: Layout) -> list[Layout]:
 def pad(labels: Labels, equation: Equation, operand: Layout, value: Layout) -> list[Layout]:
     """A sum with uniform ends; negative padding cuts, interior padding pins."""
     del value
+    is_zero = equation.zeros[1]
     (shape,) = equation.shapes
     result = []
     for axis, (low, high, interior), size in zip(
@@ -181,7 +193,8 @@ def pad(labels: Labels, equation: Equation, operand: Layout, value: Layout) -> l
         kept = part(labels, axis, max(0, -low), axis_size(axis) - max(0, -high))
         ends = [uniform(int(width)) if width > 0 else () for width in (low, high)]
         result.append(ends[0] + kept + ends[1])
-    return [tuple(result)]
+    padded = tuple(result)
+    return [padded if is_zero else tie(labels, Law.FIXED, padded, [padded])]
 
 
 def part(labels: Labels, axis: Axis, start: int, limit: int) -> Axis:
@@ -205,3 +218,35 @@ def shape_product(shape: tuple[int, ...], axes: list[int]) -> int:
 def size_product(axes: list[Axis]) -> int:
     """The number of entries of a product of axes."""
     return math.prod(axis_size(axis) for axis in axes)
+
+
+@rule("rotate_pairs")
+def rotate_pairs(
+    labels: Labels, equation: Equation, operand: Layout, *constants: Layout
+) -> list[Layout]:
+    """Pairs of units of one axis, its two halves, are turned by constant angles (`rotary`)."""
+    cut, text = equation.parameters["axis"], "a rotation by position"
+    around = [i for i in range(len(operand)) if i != cut]
+    aligned: dict[int, list[Axis]] = {i: [operand[i]] for i in around}
+    for constant in constants:
+        axes = [axis for i, axis in enumerate(constant) if len(constant) < len(operand) or i != cut]
+        atoms = [atom for axis in constant for atom in atoms_of(labels.resolve(axis))]
+        if len(axes) != len(around) or any(atom.weight is not None for atom in atoms):
+            return pin_everything(labels, equation, operand, *constants)
+        for i, axis in zip(around, axes, strict=True):
+            if axis_size(axis) == axis_size(operand[i]):
+                aligned[i].append(axis)
+    plane, pairs = factor(labels, operand[cut], (2, axis_size(operand[cut]) // 2))
+    for axis in (plane, pairs):
+        labels.hold(axis, text)
+    varying = labels.pinned(axis_size(pairs), text)
+    labels.weights.mixed.update(a.label for a in atoms_of(labels.resolve(plane)) if a.label)
+    turned = tie_axis(labels, Law.TURN, plane, [plane])
+    scaled = tie_axis(labels, Law.PRODUCT, pairs, [pairs, varying], (ONE, ONE))
+    result = list(operand)
+    for i, axes in aligned.items():
+        for axis in axes[1:]:
+            together = labels.align(result[i], axis)
+            result[i] = tie_axis(labels, Law.PRODUCT, together, [result[i], axis], (ONE, ONE))
+    result[cut] = labels.multiply([turned, scaled])
+    return [tuple(result)]

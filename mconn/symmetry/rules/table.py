@@ -51,6 +51,15 @@ def pin_everything(labels: Labels, equation: Equation, *operands: Layout) -> lis
     ]
 
 
+def zero_free(equation: Equation, operands: Sequence[Layout], first: int = 0) -> list[Layout]:
+    """The operands that are not known to be zero: a zero goes with every multiple of the others.
+
+    Those before the ``first`` stay in any case.
+    """
+    pairs = enumerate(zip(operands, equation.zeros, strict=False))
+    return [operand for i, (operand, is_zero) in pairs if i < first or not is_zero]
+
+
 def align_layouts(labels: Labels, layouts: Sequence[Layout]) -> Layout:
     """The common layout of values of one rank that move together; axes of size one broadcast."""
     result: list[Axis] = []

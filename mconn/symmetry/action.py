@@ -1,0 +1,176 @@
+"""How an element of the group acts on parameters."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Shaped
+
+from mconn.errors import StructureError
+from mconn.symmetry.group import Generator, Place, Site, Symmetry
+from mconn.trees import leaf_name, named_leaves
+from mconn.types import Params
+
+Element = Mapping[str, Any]
+"""``{generator name: its part}``, of shape `Generator.shape`.
+
+Unit i of a permuted network is unit ``part[i]`` of the network. A scaling's part is its factors, a
+sign's is 1 or -1, a rotation's is angles, and the other kinds' are matrices; all are in the order
+of the units before they are permuted.
+"""
+
+
+def act(symmetry: Symmetry, element: Element, params: Params) -> Params:
+    """Move a network by an element of its group, which leaves its function unchanged.
+
+    The parameters may be in any container, may be traced, and keep their dtypes; for a stack of
+    networks or of elements use ``jax.vmap``.
+
+    Raises:
+        StructureError: if the parameters are not those that the group was discovered for, or the
+            element lacks a generator; names the leaf or the generator.
+    """
+    check_fits(symmetry, params)
+    for generator in symmetry.generators:
+        if np.shape(element.get(generator.name, ())) != generator.shape:
+            raise StructureError(
+                f"the element has no {generator.kind} of {generator.size} units for the generator "
+                f"'{generator.name}': build elements with identity, random_element or align.match"
+            )
+    moves: dict[str, list[tuple[Generator, Site]]] = {}
+    for generator in in_order(symmetry):
+        for site in generator.sites:
+            moves.setdefault(site.leaf, []).append((generator, site))
+
+    def move(path: tuple[Any, ...], leaf: Any) -> Any:
+        for generator, site in moves.get(leaf_name(path), ()):
+            leaf = move_leaf(generator, site, jnp.asarray(element[generator.name]), leaf)
+        return leaf
+
+    return jax.tree_util.tree_map_with_path(move, params)
+
+
+def in_order(symmetry: Symmetry) -> list[Generator]:
+    """The generators in the order in which they act.
+
+    Those that are no permutations come first, then the permutations inside a copy, and those of
+    the copies last: the parts of an element are in the order of the units before all of this.
+    """
+    inner = [g for g in symmetry.generators if g.kind != "permutation"]
+    outer = [g for g in symmetry.generators if g.kind == "permutation"]
+    return inner + sorted(outer, key=lambda generator: -len(generator.fibres))
+
+
+def move_leaf(generator: Generator, site: Site, part: Array, leaf: Any) -> Array:
+    """One leaf after one generator has acted on one site of it."""
+    view = View(generator, site, np.shape(leaf))
+    units = view.read(leaf)
+    if generator.kind == "permutation":
+        moved = jnp.take_along_axis(units, part[..., None], axis=-2, mode="clip")
+    elif generator.kind in ("scaling", "sign"):
+        moved = units * factors(part, site.power)[..., None].astype(units.dtype)
+    elif generator.kind == "rotation":
+        first, second = jnp.moveaxis(units, -2, 0)
+        angle = (site.power * part)[..., None].astype(units.dtype)
+        cosine, sine = jnp.cos(angle), jnp.sin(angle)
+        turned = (cosine * first - sine * second, sine * first + cosine * second)
+        moved = jnp.stack(turned, axis=-2)
+    else:
+        is_dual = site.power < 0 and generator.kind == "general linear"
+        matrix = jnp.linalg.inv(part).swapaxes(-1, -2) if is_dual else part
+        moved = jnp.matmul(matrix.astype(units.dtype), units, precision="highest")
+    return view.write(leaf, moved)
+
+
+def factors(part: Float[Array, "..."], power: int) -> Float[Array, "..."]:
+    """What a scaling or a sign multiplies a site by."""
+    return part if power == 1 else jnp.asarray(part, jnp.result_type(part, float)) ** power
+
+
+class View:
+    """The units of a site as an array (*copies, units, everything else).
+
+    The leaf is cut at the segments of the site and of its copies, and unfolded into their factors.
+    """
+
+    def __init__(self, generator: Generator, site: Site, shape: tuple[int, ...]) -> None:
+        places = [*site.fibres, site.place]
+        sizes = [*(fibre.size for fibre in generator.fibres), generator.size]
+        self.bounds = [slice(0, size) for size in shape]
+        self.unfolded: list[int] = []
+        self.order = [0] * len(places)
+        for axis, length in enumerate(shape):
+            here = [i for i, place in enumerate(places) if place.axis == axis]
+            span = length
+            if here:
+                place, size = places[here[0]], sizes[here[0]]
+                span = place.outer * size * place.inner
+                self.bounds[axis] = slice(place.start, place.start + span)
+            done = 1
+            for i in sorted(here, key=lambda i: places[i].outer):
+                self.unfolded.append(places[i].outer // done)
+                self.order[i] = len(self.unfolded)
+                self.unfolded.append(sizes[i])
+                done = places[i].outer * sizes[i]
+            self.unfolded.append(span // done)
+        rest = [i for i in range(len(self.unfolded)) if i not in self.order]
+        self.permutation = [*self.order, *rest]
+        self.folded = tuple(bound.stop - bound.start for bound in self.bounds)
+        self.front = tuple(sizes)
+
+    def read(self, leaf: Any) -> Shaped[Array, "..."]:
+        """The units of the leaf."""
+        leaf = jnp.asarray(leaf)
+        block = leaf[tuple(self.bounds)]
+        units = block.reshape(self.unfolded).transpose(self.permutation)
+        return units.reshape(*self.front, math.prod(units.shape) // math.prod(self.front))
+
+    def write(self, leaf: Any, units: Shaped[Array, "..."]) -> Shaped[Array, "..."]:
+        """The leaf with other units."""
+        opened = units.reshape([self.unfolded[i] for i in self.permutation])
+        block = opened.transpose(np.argsort(self.permutation)).reshape(self.folded)
+        # Pieces are joined and not written in place: a chain of jitted in-place updates and
+        # gathers of one leaf comes out wrong on the CPU (XLA of JAX 0.10.2).
+        bounds = list(self.bounds)
+        for axis, (bound, size) in enumerate(zip(self.bounds, np.shape(leaf), strict=True)):
+            if (bound.start, bound.stop) != (0, size):
+                outside = [slice(0, bound.start), slice(bound.stop, size)]
+                before, after = (leaf[(*bounds[:axis], o, *bounds[axis + 1 :])] for o in outside)
+                block = jnp.concatenate([before, block, after], axis=axis)
+                bounds[axis] = slice(0, size)
+        return block
+
+
+def check_fits(symmetry: Symmetry, params: Params) -> None:
+    """Refuse parameters on which the group cannot act; names the first leaf at fault."""
+    shapes = {name: np.shape(leaf) for name, leaf in named_leaves(params).items()}
+    for name, shape in symmetry.leaves:
+        if shapes.get(name) != shape:
+            found = f"has shape {shapes[name]}" if name in shapes else "is missing"
+            raise StructureError(
+                f"leaf '{name}' {found}, but the symmetry was discovered with shape {shape}: "
+                "discover it again for this network"
+            )
+    for generator in symmetry.generators:
+        for site in generator.sites:
+            for place, size in [
+                (site.place, generator.size),
+                *zip(site.fibres, [fibre.size for fibre in generator.fibres], strict=False),
+            ]:
+                check_place(generator, site.leaf, place, size, shapes.get(site.leaf, ()))
+
+
+def check_place(
+    generator: Generator, leaf: str, place: Place, size: int, shape: tuple[int, ...]
+) -> None:
+    """Refuse a leaf that has no such place."""
+    end = place.start + place.outer * size * place.inner
+    if place.axis >= len(shape) or shape[place.axis] < end:
+        raise StructureError(
+            f"leaf '{leaf}' of shape {shape} has no {end} entries along axis "
+            f"{place.axis} for the generator '{generator.name}': the parameters are of "
+            "another network"
+        )

@@ -1,0 +1,167 @@
+"""What the labels and weights say about the parameters, once a program has run on them."""
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+from mconn.symmetry.compat import Equation, Program
+from mconn.symmetry.fibres import Copies, closed, fibres_of_labels
+from mconn.symmetry.group import Kind, Pin, Place
+from mconn.symmetry.labels import Labels
+from mconn.symmetry.layout import Layout, occurrences
+from mconn.symmetry.matrices import Matrices, solve_matrices
+from mconn.symmetry.values import Flow
+from mconn.symmetry.weights import Occurrence
+
+Item = TypeVar("Item")
+Name = TypeVar("Name", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Spot:
+    """One factor of an axis of a leaf, with its label and its unknown weight.
+
+    ``is_alone`` tells whether the axis is a single segment.
+    """
+
+    leaf: str
+    place: Place
+    size: int
+    label: int
+    weight: int
+    is_alone: bool
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A program with the labels of all its values; the first inputs are the leaves."""
+
+    program: Program
+    equations: list[Equation]
+    labels: Labels
+    layouts: dict[int, Layout]
+    leaves: dict[str, tuple[int, ...]]
+
+    def leaf_layouts(self) -> dict[str, Layout]:
+        """The layouts of the leaves, in terms of the labels that there are at the end."""
+        return {
+            name: tuple(self.labels.resolve(axis) for axis in self.layouts[number])
+            for name, number in zip(self.leaves, self.program.inputs, strict=False)
+        }
+
+    @cached_property
+    def flow(self) -> Flow:
+        """Where the labels go inside the network."""
+        return Flow(self.program, self.equations, self.labels, self.layouts, list(self.leaves))
+
+    @cached_property
+    def spots(self) -> list[Spot]:
+        """All factors of all axes of the leaves."""
+        return [
+            Spot(leaf, Place(axis, start, outer, inner), atom.size, label, weight, len(sums) == 1)
+            for leaf, layout in self.leaf_layouts().items()
+            for axis, sums in enumerate(layout)
+            for atom, start, outer, inner in occurrences(sums)
+            if (label := atom.label) is not None and (weight := atom.weight) is not None
+        ]
+
+    @cached_property
+    def spots_of_leaf(self) -> dict[str, list[Spot]]:
+        """The same by leaf."""
+        return group_by(self.spots, lambda spot: spot.leaf)
+
+    @cached_property
+    def free(self) -> dict[int, list[Spot]]:
+        """The spots of every label that moves: it is neither pinned nor unused."""
+        moving = [
+            spot
+            for spot in self.spots
+            if spot.label not in self.labels.pins and spot.label in self.flow.used
+        ]
+        return group_by(moving, lambda spot: spot.label)
+
+    @cached_property
+    def pins(self) -> tuple[Pin, ...]:
+        """Why the other spots do not move."""
+        pins = []
+        for spot in self.spots:
+            reason = self.labels.pins.get(spot.label)
+            if reason is not None:
+                pins.append(Pin(spot.leaf, spot.place.axis, spot.size, reason.text, reason.source))
+            elif spot.label not in self.flow.used:
+                pins.append(Pin(spot.leaf, spot.place.axis, spot.size, "not used", ""))
+        return tuple(pins)
+
+    @cached_property
+    def matrices(self) -> Matrices:
+        """Which labels matrices move."""
+        weights = self.labels.weights
+        return solve_matrices(weights, {u: self.labels.find(u) for u in set(weights.labels)})
+
+    def kind_of(self, label: int) -> Kind:
+        """The kind of the generator that moves the units of a free label."""
+        if label in self.matrices.spoiled:
+            return "permutation"
+        return "orthogonal" if label in self.matrices.orthogonal else "general linear"
+
+    @cached_property
+    def occurrences(self) -> dict[int, list[Occurrence]]:
+        """Where every label occurs."""
+        return group_by(self.labels.weights.occurrences, lambda o: self.labels.find(o.label))
+
+    @cached_property
+    def copies(self) -> Copies:
+        """What finds fibres."""
+        return Copies(self.labels)
+
+    @cached_property
+    def unfit(self) -> set[int]:
+        """Labels that are no fibres: matrices mix the copies of whatever lies inside."""
+        return {label for label in self.free if self.kind_of(label) != "permutation"}
+
+    @cached_property
+    def fibres(self) -> dict[int, set[int]]:
+        """The fibres of every free label."""
+        order = {label: i for i, label in enumerate(self.free)}
+        found = {
+            label: self.copies.cooccurring(label, self.occurrences[label]) - self.unfit
+            for label in self.free
+        }
+        return fibres_of_labels(found, order)
+
+    def fibres_where(self, label: int, places: Iterable[Occurrence]) -> set[int]:
+        """The fibres of a pinned label, as far as some of its occurrences are concerned."""
+        return closed(self.copies.cooccurring(label, places) - self.unfit, self.fibres)
+
+    def outside_first(self, spot: Spot, fibres: Iterable[int]) -> tuple[int, ...]:
+        """Fibres in the order in which they lie on the leaf of a spot."""
+
+        def place(index: int) -> tuple[int, int]:
+            found = self.companion(spot, index).place
+            return found.axis, found.outer
+
+        return tuple(sorted(fibres, key=place))
+
+    def companion(self, spot: Spot, index: int) -> Spot:
+        """The spot of a fibre on the leaf of another spot."""
+        (found,) = (
+            other
+            for other in self.spots_of_leaf[spot.leaf]
+            if self.labels.index_of(other.label) == index
+            and (
+                (other.place.axis, other.place.start) == (spot.place.axis, spot.place.start)
+                if other.place.axis == spot.place.axis
+                else other.is_alone
+            )
+        )
+        return found
+
+
+def group_by(items: Sequence[Item], name_of: Callable[[Item], Name]) -> dict[Name, list[Item]]:
+    """The items by name, in their order."""
+    groups: dict[Name, list[Item]] = defaultdict(list)
+    for item in items:
+        groups[name_of(item)].append(item)
+    return dict(groups)

@@ -1,0 +1,229 @@
+"""Elements of the group as pytrees: identity, random ones, products, inverses, exponentials.
+
+An element acts by A = A_m ... A_1, one factor per generator, those inside a copy before those that
+move the copies. A product of two elements is brought back to this order by moving every factor past
+those that come later, which permutes the copies and units that its part is written for: the group
+is an iterated semidirect product.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array
+
+from mconn.errors import SymmetryError
+from mconn.symmetry.action import Element, in_order
+from mconn.symmetry.group import Generator, Symmetry
+from mconn.symmetry.logarithm import matrix_exponential, matrix_logarithm
+from mconn.types import Key
+
+Tangent = Mapping[str, Any]
+"""``{generator name: array}`` for the generators of a continuous kind: logarithms of factors,
+angles, or matrices (antisymmetric ones where the group is orthogonal)."""
+
+CONTINUOUS = ("scaling", "rotation", "orthogonal", "general linear")
+
+
+def identity(symmetry: Symmetry) -> dict[str, Array]:
+    """The element that changes nothing."""
+    return {generator.name: identity_part(generator) for generator in symmetry.generators}
+
+
+def identity_part(generator: Generator) -> Array:
+    """The part of the identity."""
+    if generator.kind == "permutation":
+        return jnp.broadcast_to(jnp.arange(generator.size), generator.shape)
+    if generator.kind == "rotation":
+        return jnp.zeros(generator.shape)
+    if generator.kind in ("scaling", "sign"):
+        return jnp.ones(generator.shape)
+    return jnp.broadcast_to(jnp.eye(generator.size), generator.shape)
+
+
+def random_element(symmetry: Symmetry, key: Key) -> dict[str, Array]:
+    """A random element.
+
+    Permutations, signs, angles and orthogonal matrices are uniform; factors are log-normal with a
+    standard deviation of a half, and so are the singular values of the other matrices.
+    """
+    keys = jax.random.split(key, max(1, len(symmetry.generators)))
+    return {
+        generator.name: random_part(generator, keys[i])
+        for i, generator in enumerate(symmetry.generators)
+    }
+
+
+def random_part(generator: Generator, key: Key) -> Array:
+    """A random part of an element."""
+    shape, copies = generator.shape, generator.shape[: len(generator.fibres)]
+    if generator.kind == "permutation":
+        ranks = jax.random.uniform(key, shape)
+        return jnp.argsort(ranks, axis=-1)
+    if generator.kind == "sign":
+        return jax.random.rademacher(key, shape, jnp.result_type(float))
+    if generator.kind == "rotation":
+        return jax.random.uniform(key, shape, minval=-jnp.pi, maxval=jnp.pi)
+    if generator.kind == "scaling":
+        return jnp.exp(0.5 * jax.random.normal(key, shape))
+    left, right, middle = jax.random.split(key, 3)
+    rotation = jax.random.orthogonal(left, generator.size, copies)
+    if generator.kind == "orthogonal":
+        return rotation
+    factors = jnp.exp(0.5 * jax.random.normal(middle, (*copies, 1, generator.size)))
+    return rotation * factors @ jax.random.orthogonal(right, generator.size, copies)
+
+
+def compose(symmetry: Symmetry, after: Element, before: Element) -> dict[str, Array]:
+    """The element that acts like ``before``, and then like ``after``."""
+    undone = {
+        g.name: inverse_part(g, jnp.asarray(before[g.name]))
+        for g in symmetry.generators
+        if g.kind == "permutation"
+    }
+    product = {}
+    for generator in symmetry.generators:
+        part = jnp.asarray(after[generator.name])
+        for later in reversed(movers(symmetry, generator)):
+            part = permuted(generator, part, later, undone[later.name])
+        product[generator.name] = multiplied(generator, part, jnp.asarray(before[generator.name]))
+    return {name: product[name] for name in symmetry.sizes}
+
+
+def inverse(symmetry: Symmetry, element: Element) -> dict[str, Array]:
+    """The element that undoes ``element``."""
+    undone = {}
+    for generator in symmetry.generators:
+        part = inverse_part(generator, jnp.asarray(element[generator.name]))
+        for later in movers(symmetry, generator):
+            part = permuted(generator, part, later, jnp.asarray(element[later.name]))
+        undone[generator.name] = part
+    return undone
+
+
+def movers(symmetry: Symmetry, generator: Generator) -> list[Generator]:
+    """The permutations that move the units or the copies of a generator, in order."""
+    names = {generator.moved_by, *(fibre.name for fibre in generator.fibres if fibre.moves)}
+    return [each for each in in_order(symmetry) if each.name in names]
+
+
+def permuted(generator: Generator, part: Array, mover: Generator, permutation: Array) -> Array:
+    """The part in the order that its units and copies have after they were permuted.
+
+    The axes of a part are its copies and its units; the mover's copies are among them.
+    """
+    axes = [*(fibre.name for fibre in generator.fibres), generator.moved_by]
+    place = axes.index(mover.name)
+    front = [axes.index(fibre.name) for fibre in mover.fibres] + [place]
+    order = front + [i for i in range(part.ndim) if i not in front]
+    opened = part.transpose(order)
+    index = permutation.reshape(permutation.shape + (1,) * (part.ndim - permutation.ndim))
+    moved = jnp.take_along_axis(opened, index, axis=len(front) - 1, mode="clip")
+    return moved.transpose(np.argsort(order))
+
+
+def multiplied(generator: Generator, after: Array, before: Array) -> Array:
+    """The part of a product."""
+    if generator.kind == "permutation":
+        return jnp.take_along_axis(before, after, axis=-1)
+    if generator.kind == "rotation":
+        return after + before
+    if generator.kind in ("scaling", "sign"):
+        return after * before
+    return jnp.matmul(after, before, precision="highest")
+
+
+def inverse_part(generator: Generator, part: Array) -> Array:
+    """The part that undoes a part, on the units as they are before the others act."""
+    if generator.kind == "permutation":
+        return jnp.argsort(part, axis=-1)
+    if generator.kind == "rotation":
+        return -part
+    if generator.kind == "orthogonal":
+        return part.swapaxes(-1, -2)
+    return jnp.linalg.inv(part) if generator.kind == "general linear" else 1 / part
+
+
+def random_tangent(symmetry: Symmetry, key: Key) -> dict[str, Array]:
+    """A vector of the Lie algebra with normal entries."""
+    moving = [generator for generator in symmetry.generators if generator.kind in CONTINUOUS]
+    keys = jax.random.split(key, max(1, len(moving)))
+    tangent = {g.name: jax.random.normal(keys[i], g.shape) for i, g in enumerate(moving)}
+    for generator in moving:
+        if generator.kind == "orthogonal":
+            entries = tangent[generator.name]
+            tangent[generator.name] = (entries - entries.swapaxes(-1, -2)) / 2**0.5
+    return tangent
+
+
+def exp(symmetry: Symmetry, tangent: Tangent) -> dict[str, Array]:
+    """The exponential of a tangent, in the identity's connected component.
+
+    Generators that the tangent leaves out stay still. The exponential of t times a tangent, for t
+    from 0 to 1, is a path of networks with one and the same function (Zhao et al. 2025,
+    arXiv:2505.23681, section 5).
+    """
+    element = identity(symmetry)
+    for generator in symmetry.generators:
+        if generator.name in tangent:
+            part = jnp.asarray(tangent[generator.name])
+            if generator.kind == "scaling":
+                part = jnp.exp(part)
+            elif generator.kind in ("orthogonal", "general linear"):
+                part = matrix_exponential(part)
+            element[generator.name] = part
+    return element
+
+
+def log(symmetry: Symmetry, element: Element) -> dict[str, Array]:
+    """The tangent whose exponential the element is: its principal real logarithm.
+
+    Under ``jit`` an element that has none gives NaN.
+
+    Raises:
+        SymmetryError: naming the generator, if the element is not in the identity's connected
+            component, or has no real logarithm (a matrix with a negative eigenvalue).
+    """
+    tangent, is_outside = {}, jnp.asarray(False)
+    for generator in symmetry.generators:
+        part = jnp.asarray(element[generator.name])
+        if generator.kind in CONTINUOUS:
+            tangent[generator.name] = log_part(generator, part)
+            is_wrong = jnp.isnan(tangent[generator.name]).any()
+        else:
+            is_wrong = (part != identity_part(generator)).any()
+        if not isinstance(is_wrong, Tracer) and bool(is_wrong):
+            raise SymmetryError(
+                f"the {generator.kind} of '{generator.name}' has no real logarithm: no arc of the "
+                "group leads to it from the identity; choose another element"
+            )
+        is_outside |= is_wrong
+    return {name: jnp.where(is_outside, jnp.nan, part) for name, part in tangent.items()}
+
+
+def log_part(generator: Generator, part: Array) -> Array:
+    """The logarithm of one part."""
+    if generator.kind == "rotation":
+        return part
+    if generator.kind == "scaling":
+        return jnp.log(part)
+    return matrix_logarithm(part)
+
+
+def lift(symmetry: Symmetry, element: Element) -> dict[str, Array]:
+    """The element of the whole group that an element of a subgroup is.
+
+    The subgroup comes from `Symmetry.restricted` or `permutations`: a generator may be missing,
+    may be a permutation instead of a matrix, and may do the same to all copies.
+    """
+    whole = identity(symmetry)
+    for generator in symmetry.generators:
+        if generator.name in element:
+            part = jnp.asarray(element[generator.name])
+            if generator.kind != "permutation" and jnp.issubdtype(part.dtype, jnp.integer):
+                part = whole[generator.name][(0,) * len(generator.fibres)][part]
+            whole[generator.name] = jnp.broadcast_to(part, generator.shape)
+    return whole

@@ -1,0 +1,103 @@
+"""Folds the scales of normalisers into the weights behind them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+
+from mconn.errors import StructureError
+from mconn.symmetry.action import act, check_fits
+from mconn.symmetry.elements import identity
+from mconn.symmetry.group import Generator, Site, Symmetry
+from mconn.trees import leaf_name, named_leaves
+from mconn.types import ApplyFn, Params
+
+
+def fold(
+    symmetry: Symmetry, apply: ApplyFn, params: Params, leaves: Sequence[str] | None = None
+) -> tuple[ApplyFn, Params]:
+    """Make the scales of normalisers one, and take them out of the network.
+
+    A scale tells the units of a stream apart. Once it is absorbed by the weights that read the
+    stream, a stream behind root-mean-square norms can be rotated (Ashkboos et al. 2024,
+    arXiv:2401.15024, section 3.2): `discover` finds an orthogonal generator for the new function.
+
+    Args:
+        symmetry: The group of the network; its scalings and signs do the folding.
+        apply: The network, ``apply(params, *inputs) -> output``.
+        params: Its parameters.
+        leaves: The names of the scales. By default all vectors that alone make up the one side of
+            a scaling, as the scale of an RMSNorm does.
+
+    Returns:
+        A function that ignores these leaves, and the parameters with which it computes the same.
+
+    Raises:
+        StructureError: naming the leaf that no scaling absorbs, that has an entry of zero, or a
+            negative one that no sign absorbs.
+    """
+    check_fits(symmetry, params)
+    values, element = named_leaves(params), identity(symmetry)
+    names = scales(symmetry) if leaves is None else tuple(leaves)
+    for name in names:
+        for kind in ("scaling", "sign"):
+            generator = absorbing(symmetry, kind, name)
+            value = jnp.asarray(values.get(name, jnp.ones(())))
+            wrong = what_is_wrong(generator, kind, value)
+            if wrong:
+                raise StructureError(f"leaf '{name}' {wrong}: it cannot be folded, leave it out")
+            if generator is not None:
+                part = jnp.abs(value) if kind == "scaling" else jnp.sign(value)
+                element[generator.name] = 1 / part
+
+    def folded(params: Params, *inputs: Any) -> Any:
+        def one(path: tuple[Any, ...], leaf: Any) -> Any:
+            return jnp.ones_like(leaf) if leaf_name(path) in names else leaf
+
+        return apply(jax.tree_util.tree_map_with_path(one, params), *inputs)
+
+    return folded, act(symmetry, element, params)
+
+
+def scales(symmetry: Symmetry) -> tuple[str, ...]:
+    """The vectors that alone make up the side of a scaling with positive powers."""
+    shapes = dict(symmetry.leaves)
+    found = []
+    for generator in symmetry.generators:
+        leading = [site for site in generator.sites if site.power > 0]
+        is_single = len(leading) == 1 and is_whole(leading[0], generator, shapes)
+        if generator.kind == "scaling" and is_single:
+            found.append(leading[0].leaf)
+    return tuple(found)
+
+
+def is_whole(site: Site, generator: Generator, shapes: dict[str, tuple[int, ...]]) -> bool:
+    """Whether a site is the whole of a vector."""
+    return shapes.get(site.leaf) == (generator.size,) and not generator.fibres
+
+
+def absorbing(symmetry: Symmetry, kind: str, name: str) -> Generator | None:
+    """The generator of a kind that multiplies a vector by its first power."""
+    shapes = dict(symmetry.leaves)
+    for generator in symmetry.generators:
+        for site in generator.sites:
+            fits = site.leaf == name and is_whole(site, generator, shapes) and site.power == 1
+            if generator.kind == kind and fits:
+                return generator
+    return None
+
+
+def what_is_wrong(generator: Generator | None, kind: str, value: Any) -> str:
+    """Why a leaf cannot be folded; traced values are not looked at."""
+    if kind == "scaling" and generator is None:
+        return "is no vector that a scaling multiplies"
+    if isinstance(value, Tracer):
+        return ""
+    if kind == "scaling" and not np.all(np.asarray(value)):
+        return "has an entry of zero"
+    if kind == "sign" and generator is None and np.any(np.asarray(value) < 0):
+        return "has a negative entry, and no sign generator"
+    return ""
