@@ -248,11 +248,14 @@ def test_symmetry_prints_the_group_and_its_certificate(call: Call, repository: P
     words = ("symmetry", "configs/network.py", "--width", "4", "--json", "group.json")
     status, out, err = call(*words)
     assert (status, err) == (0, "")
-    assert out.startswith("1 generator, order 10^1.38\n  Dense_0: permutation of 4\n")
+    assert out.startswith("2 generators, discrete part of order 10^1.38, continuous part of dim")
+    assert "\n  Dense_0: permutation of 4\n" in out
+    assert "\n  Dense_0 scaling: scaling of 4\n" in out
     assert "  an output: 2 axes\n" in out
-    assert re.search(r"^certificate: .*\n  Dense_0: \d\.\de-1\d\n\Z", out, re.MULTILINE)
+    lines = r"^certificate: .*\n  Dense_0: \d\.\d.*\n  Dense_0 scaling: \d\.\de-1\d\n\Z"
+    assert re.search(lines, out, re.MULTILINE)
     group = symmetry.from_json(json.loads((repository / "group.json").read_text()))
-    assert group.sizes == {"Dense_0": 4}
+    assert group.sizes == {"Dense_0": 4, "Dense_0 scaling": 4}
 
 
 def test_show_without_a_name_shows_the_newest(call: Call) -> None:

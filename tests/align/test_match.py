@@ -49,7 +49,7 @@ NETWORKS = {"mlp": (mlp, MLP), "residual": (residual, RESIDUAL)}
 def setting(name, seed=0):
     apply, shapes = NETWORKS[name]
     a, b = weights(shapes, seed), weights(shapes, seed + 100)
-    return apply, symmetry.discover(apply, a, INPUTS[:2]), a, b
+    return apply, symmetry.permutations(symmetry.discover(apply, a, INPUTS[:2])), a, b
 
 
 def costs(apply):
@@ -85,6 +85,18 @@ def test_a_planted_permutation_is_undone(name, cost, seed):
     chex.assert_trees_all_equal(symmetry.act(group, found.element, copy), a)
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_element_found_is_one_of_the_whole_group(name):
+    apply, permutations, a, b = setting(name)
+    whole = symmetry.discover(apply, a, INPUTS[:2])
+    assert {generator.kind for generator in whole.generators} > {"permutation"}
+    found = align.match(whole, a, b)
+    part = align.match(permutations, a, b)
+    chex.assert_trees_all_close(
+        symmetry.act(whole, found.element, b), symmetry.act(permutations, part.element, b)
+    )
+
+
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 1000), start=st.sampled_from(["profile", "identity", "random"]))
 def test_weight_matching_climbs_below_its_bound(seed, start):
@@ -108,7 +120,7 @@ def test_one_generator_reaches_the_optimum_of_all_permutations():
 
     shapes = {"in": (6, 5), "out": (5, 3)}
     a, b = weights(shapes, 0), weights(shapes, 1)
-    group = symmetry.discover(shallow, a, INPUTS[:2])
+    group = symmetry.permutations(symmetry.discover(shallow, a, INPUTS[:2]))
     (name,) = group.sizes
     best = max(
         float(trees.inner(a, symmetry.act(group, {name: jnp.array(p)}, b)))

@@ -86,6 +86,26 @@ def attention(weights: Weights, v: Any, k: int) -> Any:
     return flat(scores @ tokens)
 
 
+def turned(v: Any, k: int) -> Any:
+    """Pairs of units turned by angles that depend on the row, in one of three ways to write it."""
+    half = v.shape[1] // 2
+    if v.shape[1] % 2:
+        return v
+    angles = jnp.outer(jnp.arange(ROWS) + 1.0, 0.5 ** jnp.arange(half))
+    if k % 3 == 0:
+        angles = jnp.concatenate([angles, angles], 1)
+        swapped = jnp.concatenate([-v[:, half:], v[:, :half]], 1)
+        return v * jnp.cos(angles) + swapped * jnp.sin(angles)
+    cosine, sine = jnp.cos(angles), jnp.sin(angles)
+    if k % 3 == 1:
+        one, other = v[:, :half], v[:, half:]
+        return jnp.concatenate([one * cosine - other * sine, one * sine + other * cosine], 1)
+    pairs = v.reshape(ROWS, half, 2)
+    one, other = pairs[..., 0], pairs[..., 1]
+    turned = jnp.stack([one * cosine - other * sine, one * sine + other * cosine], -1)
+    return flat(turned)
+
+
 Step = Callable[[Weights, Any, Any, int], Any]
 
 STEPS: tuple[Step, ...] = (
@@ -120,6 +140,8 @@ STEPS: tuple[Step, ...] = (
     lambda w, v, u, k: jnp.cumsum(v, 1),
     lambda w, v, u, k: jnp.sort(v, 1),
     lambda w, v, u, k: v + jnp.arange(v.shape[1]),
+    lambda w, v, u, k: turned(v, k),
+    lambda w, v, u, k: turned(v, k) @ turned(like(w, u, v), k).T @ v,
     lambda w, v, u, k: v @ (v.T @ v) / 10,
     lambda w, v, u, k: v @ (v.T @ u) / 10,
     lambda w, v, u, k: jnp.tanh(v @ w.tied(v.shape[1], v.shape[1])),

@@ -15,7 +15,6 @@ class Case:
     apply: Callable[..., Any]
     params: Any
     inputs: tuple[Any, ...]
-    sizes: dict[str, int]
 
 
 def fill(shapes: Any, seed: int = 0) -> Any:
@@ -43,19 +42,19 @@ def sequences() -> np.ndarray:
     return np.stack([vectors(), vectors() + 1])
 
 
-def linen(model: nn.Module, x: np.ndarray, **sizes: int) -> Case:
+def linen(model: nn.Module, x: np.ndarray) -> Case:
     shapes = jax.eval_shape(model.init, jax.random.key(0), x)
-    return Case(model.apply, fill(shapes), (x,), sizes)
+    return Case(model.apply, fill(shapes), (x,))
 
 
-def pure(apply: Callable[..., Any], shapes: Any, x: np.ndarray, sizes: dict[str, int]) -> Case:
+def pure(apply: Callable[..., Any], shapes: Any, x: np.ndarray) -> Case:
     def is_shape(node: Any) -> bool:
         return isinstance(node, tuple) and all(isinstance(size, int) for size in node)
 
     abstract = jax.tree.map(
         lambda shape: jax.ShapeDtypeStruct(shape, np.float32), shapes, is_leaf=is_shape
     )
-    return Case(apply, fill(abstract), (x,), sizes)
+    return Case(apply, fill(abstract), (x,))
 
 
 class MLP(nn.Module):
@@ -156,6 +155,17 @@ class SqueezeExcite(nn.Module):
         return nn.Dense(3)(x.mean((1, 2)))
 
 
+class RootMeanSquare(nn.Module):
+    """A stream behind root-mean-square norms without scales: no unit of it is special."""
+
+    @nn.compact
+    def __call__(self, x):
+        x = nn.Dense(6)(x)
+        for _ in range(2):
+            x = x + nn.Dense(6)(nn.gelu(nn.Dense(5)(nn.RMSNorm(use_scale=False)(x))))
+        return nn.Dense(3)(nn.RMSNorm(use_scale=False)(x))
+
+
 class Attention(nn.Module):
     @nn.compact
     def __call__(self, x):
@@ -234,6 +244,11 @@ def gated(params: Any, x: Any) -> Any:
     return (up * jax.nn.silu(gate)) @ params["out"]
 
 
+def summed_products(params: Any, x: Any) -> Any:
+    """A contraction written as a product and a sum."""
+    return ((x @ params["w"] + params["b"])[:, :, None] * params["out"]).sum(1)
+
+
 def committee(params: Any, x: Any) -> Any:
     return jnp.tanh(x @ params["w"]).sum(-1)
 
@@ -287,100 +302,59 @@ def train_mode(model: nn.Module) -> Callable[..., Any]:
 def batch_norm_in_training() -> Case:
     model = MLP(normaliser="batch", train=True)
     case = linen(model, vectors())
-    return Case(train_mode(model), case.params, case.inputs, {"Dense_0": 6, "Dense_1": 7})
+    return Case(train_mode(model), case.params, case.inputs)
 
 
-HIDDEN = {"Dense_0": 6, "Dense_1": 7}
-CONVOLUTIONS = {"Conv_0": 4, "Conv_1": 6, "Dense_0": 5}
-RESIDUAL = {"Conv_0": 4, "Conv_1": 4}
 UNITS = {"w": (4, 6), "b": (6,), "out": (6, 3)}
 RECURRENT = {"in": (4, 6), "again": (6, 6), "b": (6,), "out": (6, 3)}
 
 ZOO: dict[str, Callable[[], Case]] = {
-    "mlp relu": lambda: linen(MLP(), vectors(), **HIDDEN),
-    "mlp tanh": lambda: linen(MLP(activation=nn.tanh), vectors(), **HIDDEN),
-    "mlp gelu": lambda: linen(MLP(activation=nn.gelu), vectors(), **HIDDEN),
-    "mlp leaky relu": lambda: linen(MLP(activation=nn.leaky_relu), vectors(), **HIDDEN),
-    "mlp silu": lambda: linen(MLP(activation=nn.silu), vectors(), **HIDDEN),
-    "mlp identity": lambda: linen(MLP(activation=lambda x: x), vectors(), **HIDDEN),
-    "mlp softplus": lambda: linen(MLP(activation=nn.softplus), vectors(), **HIDDEN),
-    "mlp layer norm": lambda: linen(MLP(normaliser="layer"), vectors(), **HIDDEN),
-    "mlp batch norm": lambda: linen(MLP(normaliser="batch"), vectors(), **HIDDEN),
+    "mlp relu": lambda: linen(MLP(), vectors()),
+    "mlp tanh": lambda: linen(MLP(activation=nn.tanh), vectors()),
+    "mlp gelu": lambda: linen(MLP(activation=nn.gelu), vectors()),
+    "mlp leaky relu": lambda: linen(MLP(activation=nn.leaky_relu), vectors()),
+    "mlp silu": lambda: linen(MLP(activation=nn.silu), vectors()),
+    "mlp identity": lambda: linen(MLP(activation=lambda x: x), vectors()),
+    "mlp softplus": lambda: linen(MLP(activation=nn.softplus), vectors()),
+    "mlp layer norm": lambda: linen(MLP(normaliser="layer"), vectors()),
+    "mlp batch norm": lambda: linen(MLP(normaliser="batch"), vectors()),
     "mlp batch norm training": batch_norm_in_training,
-    "cnn": lambda: linen(CNN(), images(), **CONVOLUTIONS),
-    "cnn layer norm": lambda: linen(CNN("layer"), images(), **CONVOLUTIONS),
-    "cnn batch norm": lambda: linen(CNN("batch", "average"), images(), **CONVOLUTIONS),
-    "cnn instance norm": lambda: linen(CNN("instance", head="mean"), images(), **CONVOLUTIONS),
-    "cnn average pool": lambda: linen(CNN(pool="average", head="mean"), images(), **CONVOLUTIONS),
-    "cnn group norm": lambda: linen(
-        CNN("group"),
-        images(),
-        **{"Conv_0": 2, "Conv_0#2": 2, "Conv_1": 2, "Conv_1#2": 3},
-        Dense_0=5,
-    ),
-    "residual mlp": lambda: linen(
-        ResidualMLP(), vectors(), **{"Dense_0": 6, "Dense_1": 7, "Dense_3": 7}
-    ),
-    "resnet projection": lambda: linen(ResNet(), images(), **RESIDUAL, Conv_3=8, Conv_4=8),
-    "resnet padding": lambda: linen(
-        ResNet("padding"), images(), **RESIDUAL, **{"Conv_3": 8, "Conv_4": 2, "Conv_4#2": 2}
-    ),
-    "densenet": lambda: linen(DenseNet(), images(), Conv_0=4, Conv_1=3, Conv_2=3),
-    "densenet flatten": lambda: linen(DenseNet("flatten"), images(), Conv_0=4, Conv_1=3, Conv_2=3),
-    "separable convolutions": lambda: linen(
-        Separable(), images(), **{"Conv_0": 4, "Conv_1": 2, "Conv_2": 6}
-    ),
-    "squeeze and excitation": lambda: linen(SqueezeExcite(), images(), Conv_0=6, Dense_0=2),
-    "attention": lambda: linen(
-        Attention(),
-        sequences(),
-        **{
-            "Dense_0": 6,
-            "MultiHeadDotProductAttention_0/query": 2,
-            "MultiHeadDotProductAttention_0/query#2": 4,
-            "MultiHeadDotProductAttention_0/value": 4,
-        },
-    ),
-    "lstm": lambda: linen(
-        Recurrent(nn.OptimizedLSTMCell), sequences(), **{"OptimizedLSTMCell_0/hi": 6}
-    ),
-    "gru": lambda: linen(Recurrent(nn.GRUCell), sequences(), **{"GRUCell_0/ir": 6}),
-    "vision transformer": lambda: linen(
-        VisionTransformer(),
-        images(),
-        **{
-            "Conv_0": 6,
-            "MultiHeadDotProductAttention_0/query": 2,
-            "MultiHeadDotProductAttention_0/query#2": 4,
-            "MultiHeadDotProductAttention_0/value": 4,
-            "Dense_0": 7,
-        },
-    ),
+    "cnn": lambda: linen(CNN(), images()),
+    "cnn layer norm": lambda: linen(CNN("layer"), images()),
+    "cnn batch norm": lambda: linen(CNN("batch", "average"), images()),
+    "cnn instance norm": lambda: linen(CNN("instance", head="mean"), images()),
+    "cnn average pool": lambda: linen(CNN(pool="average", head="mean"), images()),
+    "cnn group norm": lambda: linen(CNN("group"), images()),
+    "residual mlp": lambda: linen(ResidualMLP(), vectors()),
+    "resnet projection": lambda: linen(ResNet(), images()),
+    "resnet padding": lambda: linen(ResNet("padding"), images()),
+    "densenet": lambda: linen(DenseNet(), images()),
+    "densenet flatten": lambda: linen(DenseNet("flatten"), images()),
+    "separable convolutions": lambda: linen(Separable(), images()),
+    "squeeze and excitation": lambda: linen(SqueezeExcite(), images()),
+    "root mean square norm": lambda: linen(RootMeanSquare(), vectors()),
+    "attention": lambda: linen(Attention(), sequences()),
+    "lstm": lambda: linen(Recurrent(nn.OptimizedLSTMCell), sequences()),
+    "gru": lambda: linen(Recurrent(nn.GRUCell), sequences()),
+    "vision transformer": lambda: linen(VisionTransformer(), images()),
     "half precision": lambda: linen(
-        MLP(activation=lambda x: nn.tanh(x.astype(jnp.bfloat16))), vectors(), **HIDDEN
+        MLP(activation=lambda x: nn.tanh(x.astype(jnp.bfloat16))), vectors()
     ),
-    "scanned layers": lambda: linen(
-        Scanned(), vectors(), **{"Dense_0": 6, "ScanBlock_0/Dense_0": 5}
-    ),
-    "named tuples": lambda: pure(
-        tuples, (Layer((4, 6), (6,)), (Layer((6, 3), (3,)),)), vectors(), {"0": 6}
-    ),
-    "lists": lambda: pure(
-        lists, [[(6, 4), (6,)], [(7, 6), (7,)], [(3, 7), (3,)]], vectors(), {"0": 6, "1": 7}
-    ),
+    "scanned layers": lambda: linen(Scanned(), vectors()),
+    "named tuples": lambda: pure(tuples, (Layer((4, 6), (6,)), (Layer((6, 3), (3,)),)), vectors()),
+    "lists": lambda: pure(lists, [[(6, 4), (6,)], [(7, 6), (7,)], [(3, 7), (3,)]], vectors()),
     "tied autoencoder": lambda: pure(
-        tied_autoencoder, {"w": (4, 6), "b": (6,), "c": (4,)}, vectors(), {"w": 6}
+        tied_autoencoder, {"w": (4, 6), "b": (6,), "c": (4,)}, vectors()
     ),
-    "recurrent": lambda: pure(recurrent, RECURRENT, vectors(), {"in": 6}),
-    "low rank": lambda: pure(
-        low_rank, {"a": (4, 2), "b": (2, 6), "out": (6, 3)}, vectors(), {"b": 6, "a": 2}
-    ),
-    "gated": lambda: pure(gated, {"in": (4, 12), "out": (6, 3)}, vectors(), {"in": 6}),
-    "committee": lambda: pure(committee, {"w": (4, 6)}, vectors(), {"w": 6}),
-    "softmax": lambda: pure(softmax_layer, UNITS, vectors(), {"w": 6}),
-    "sort": lambda: pure(sorted_units, UNITS, vectors(), {"w": 6}),
-    "cond": lambda: pure(branches, UNITS, vectors(), {"w": 6}),
-    "loop": lambda: pure(loops, RECURRENT | {"w": (4, 6)}, vectors(), {"w": 6}),
-    "scan over time": lambda: pure(scanned_time, RECURRENT, vectors(), {"in": 6}),
-    "wrapped": lambda: pure(wrapped, UNITS, vectors(), {"w": 6}),
+    "recurrent": lambda: pure(recurrent, RECURRENT, vectors()),
+    "low rank": lambda: pure(low_rank, {"a": (4, 2), "b": (2, 6), "out": (6, 3)}, vectors()),
+    "gated": lambda: pure(gated, {"in": (4, 12), "out": (6, 3)}, vectors()),
+    "summed products": lambda: pure(summed_products, UNITS, vectors()),
+    "committee": lambda: pure(committee, {"w": (4, 6)}, vectors()),
+    "softmax": lambda: pure(softmax_layer, UNITS, vectors()),
+    "sort": lambda: pure(sorted_units, UNITS, vectors()),
+    "cond": lambda: pure(branches, UNITS, vectors()),
+    "loop": lambda: pure(loops, RECURRENT | {"w": (4, 6)}, vectors()),
+    "scan over time": lambda: pure(scanned_time, RECURRENT, vectors()),
+    "wrapped": lambda: pure(wrapped, UNITS, vectors()),
 }

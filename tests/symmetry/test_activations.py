@@ -70,7 +70,8 @@ def test_they_move_with_the_group(name):
             for moment in ("before", "after")
         ]
 
-    nothing = {name: np.arange(size) for name, size in group.sizes.items()}
+    group = symmetry.permutations(group)
+    nothing = symmetry.identity(group)
     here = both_moments(nothing, case.params, case.inputs)
     for name, size in group.sizes.items():
         order = random.permutation(size)
@@ -97,6 +98,10 @@ def test_inside_jit_and_scan_over_batches():
     kernel, bias = (case.params["params"]["Dense_0"][leaf] for leaf in ("kernel", "bias"))
     expected = nn.relu(batches.reshape(4, -1) @ kernel + bias).mean(0)
     np.testing.assert_allclose(means(case.params, batches), expected, rtol=1e-5)
+
+
+def test_what_multiplies_units_has_none_of_its_own():
+    assert list(read(ZOO["mlp relu"]())) == ["Dense_0", "Dense_1"]
 
 
 def test_an_axis_of_parameters_only_has_no_activations():

@@ -37,7 +37,7 @@ def test_the_same_key_gives_the_same_certificate(network, key):
     certificate = symmetry.certify(group, case.apply, case.params, *case.inputs, key=key)
     assert certificate.check() is certificate
     assert certificate.holds
-    assert set(certificate.changes) == {"Dense_0", "Dense_1"}
+    assert set(certificate.changes) == set(group.sizes)
     assert 0 < certificate.worst < 1e-10
     again = symmetry.certify(group, case.apply, case.params, *case.inputs, key=key)
     assert again == certificate
@@ -55,6 +55,17 @@ def test_a_forgotten_site_is_found_though_biases_and_statistics_are_trivial(netw
     assert certificate.changes["Dense_1"] <= 1e-10
     with pytest.raises(SymmetryError, match="generator 'Dense_0' changes the outputs"):
         certificate.check()
+
+
+def test_what_is_exact_but_for_epsilon_is_certified_without_it(network, key):
+    case, exact = network
+    group = symmetry.discover(case.apply, case.params, *case.inputs, ignore_epsilon=True)
+    inexact = {generator.name for generator in group.generators if not generator.exact}
+    assert {generator.name for generator in group.generators} == set(exact.sizes) | inexact
+    certificate = symmetry.certify(group, case.apply, case.params, *case.inputs, key=key)
+    assert certificate.check().worst < 1e-10
+    assert set(certificate.approximate) == inexact
+    assert all(1e-10 < change < 1e-3 for change in certificate.approximate.values())
 
 
 def test_outputs_that_are_not_finite_prove_nothing():

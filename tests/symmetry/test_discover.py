@@ -1,6 +1,7 @@
 """What is discovered, how it is named, and what is said about the rest."""
 
 import warnings
+from collections import Counter
 
 import jax
 import jax.numpy as jnp
@@ -40,7 +41,9 @@ X = jax.ShapeDtypeStruct((5, 4), jnp.float32)
 
 def test_sites_of_an_mlp():
     group = symmetry.discover(mlp, abstract(SHAPES), X)
-    assert [generator.name for generator in group.generators] == ["first", "second"]
+    assert list(group.sizes) == ["first", "first sign", "second", "second sign"]
+    assert group["first sign"].moved_by == "first"
+    assert group["first sign"].sites == group["first"].sites
     assert group["first"].kind == "permutation"
     assert set(group["first"].sites) == {
         Site("first/w", 1),
@@ -55,7 +58,8 @@ def test_sites_of_an_mlp():
 def test_a_shape_of_any_size_costs_no_memory():
     n = 1_000_000
     shapes = {"first": {"w": (4, n), "b": (n,)}, "second": {"w": (n, n), "b": (n,)}, "last": (n, 3)}
-    assert symmetry.discover(mlp, abstract(shapes), X).sizes == {"first": n, "second": n}
+    group = symmetry.permutations(symmetry.discover(mlp, abstract(shapes), X))
+    assert group.sizes == {"first": n, "second": n}
 
 
 def test_seven_billion_parameters_as_shapes():
@@ -63,14 +67,17 @@ def test_seven_billion_parameters_as_shapes():
     params = jax.eval_shape(model.init, jax.random.key(0), tokens)
     assert sum(leaf.size for leaf in jax.tree.leaves(params)) > 6.7e9
     group = symmetry.discover(model.apply, params, tokens)
-    assert len(group.generators) == 1 + 3 * 32
+    assert len(symmetry.permutations(group).generators) == 1 + 3 * 32
+    by_kind = Counter(generator.kind for generator in group.generators)
+    assert by_kind["general linear"] == by_kind["rotation"] == 32
+    assert group["LlamaBlock_0/query rotation"].dimension == 32 * 64
     assert group["Embed_0"].size == 4096
 
 
 def test_the_order_is_that_of_the_network_and_not_of_the_names():
     model = MLP(widths=(2, 3, 4, 2, 3, 4, 2, 3, 4, 2, 3, 4))
     group = symmetry.discover(*(lambda c: (c.apply, c.params, *c.inputs))(linen(model, vectors())))
-    assert list(group.sizes) == [f"Dense_{i}" for i in range(12)]
+    assert list(symmetry.permutations(group).sizes) == [f"Dense_{i}" for i in range(12)]
     cast = linen(model, vectors())
 
     def half(params, x):

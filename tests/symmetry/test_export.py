@@ -7,14 +7,15 @@ import copy
 import json
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import assume, given, settings, strategies as st
 from symmetry_zoo import ZOO
 
 from mconn import symmetry
 from mconn.errors import StructureError
+from mconn.symmetry.group import KINDS
 
 NUMBERS, TEXTS = st.integers(0, 10**9), st.text(max_size=5)
-NAMES = ("leaf", "reason", "source", "primitive", "moment")
+NAMES = ("leaf", "reason", "source", "primitive", "moment", "name", "moved_by")
 
 
 def objects(*names, **others):
@@ -29,11 +30,16 @@ def lists(strategy, **options):
 
 SEGMENT = ("axis", "start", "outer", "inner")
 GENERATORS = objects(
+    "name",
     "size",
-    name=TEXTS,
-    kind=st.just("permutation"),
-    sites=lists(objects("leaf", *SEGMENT)),
+    "moved_by",
+    kind=st.sampled_from(KINDS),
+    sites=lists(
+        objects("leaf", *SEGMENT, power=st.integers(-9, 9), fibres=lists(objects(*SEGMENT)))
+    ),
     values=lists(objects("number", "primitive", *SEGMENT, "moment")),
+    fibres=lists(objects("name", "size", moves=st.booleans())),
+    exact=st.booleans(),
 )
 # Plain data and no symmetries: building these in a strategy would let beartype draw at random.
 STORED = objects(
@@ -74,6 +80,8 @@ def test_any_damaged_entry_is_refused(stored, data, damage):
     parent = damaged
     for name in path:
         parent = parent[name]
+    # These are no damage: a power may be negative, and a flag is true or false.
+    assume((last, damage) not in [("power", -1), ("exact", True), ("moves", True)])
     parent[last] = damage
     with pytest.raises(StructureError, match=r": write it again with to_json$") as caught:
         symmetry.from_json(damaged)
@@ -97,8 +105,8 @@ def test_any_damaged_entry_is_refused(stored, data, damage):
             "a stored symmetry has two generators named 'Conv_0'",
         ),
         (
-            lambda s: s["generators"][0].update(kind="rotation"),
-            "the generator 'Conv_0' of a stored symmetry is a 'rotation', and this mconn knows",
+            lambda s: s["generators"][0].update(kind="braid"),
+            "the generator 'Conv_0' of a stored symmetry is a 'braid', and this mconn knows",
         ),
     ],
 )

@@ -82,10 +82,14 @@ def test_as_given(name, key):
     apply, params, sizes = make()
     x = vectors()
     group = symmetry.discover(apply, params, x)
-    assert group.sizes == sizes
+    assert symmetry.permutations(group).sizes == sizes
     assert group.log_order > 0
     symmetry.certify(group, apply, params, x, key=key).check()
+    scrambled = symmetry.act(group, symmetry.random_element(group, key), params)
+    np.testing.assert_allclose(apply(scrambled, x), apply(params, x), rtol=1e-4, atol=1e-5)
+    assert symmetry.from_json(symmetry.to_json(group)) == group
 
+    group = symmetry.permutations(group)
     element = symmetry.random_element(group, key)
     moved = symmetry.act(group, element, params)
     assert jax.tree.structure(moved) == jax.tree.structure(params)
@@ -98,4 +102,3 @@ def test_as_given(name, key):
         np.testing.assert_allclose(
             here[unit][0][:, element[unit]], there[unit][0], rtol=1e-4, atol=1e-5
         )
-    assert symmetry.from_json(symmetry.to_json(group)) == group

@@ -119,7 +119,7 @@ def test_a_group_can_be_looked_up_hashed_and_described():
     with pytest.raises(KeyError, match="there are a, b, c"):
         GROUP["d"]
     text = GROUP.describe()
-    assert text.startswith("3 generators, order 10^2.46\n")
+    assert text.startswith("3 generators, discrete part of order 10^2.46, continuous part of")
     assert "a: permutation of 3" in text
     assert "y axis 1 from 0, 2 x units x 2" in text
 
@@ -135,7 +135,8 @@ def test_a_description_names_the_first_axes_that_are_pinned_for_a_reason():
     pins = [Pin(f"layer{i}/kernel", 0, 3, "a window", "here") for i in range(5)]
     text = Symmetry((), (*pins, Pin("b", 0, 2, "an output", ""))).describe()
     assert text.splitlines() == [
-        "0 generators, order 10^0.00",
+        "0 generators, discrete part of order 10^0.00, continuous part of dimension 0, "
+        "10^0.00 connected components",
         "pinned",
         "  a window: 5 axes",
         "    layer0/kernel axis 0 (3), at here",

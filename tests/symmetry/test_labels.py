@@ -6,6 +6,7 @@ from hypothesis import given, settings, strategies as st
 
 from mconn.symmetry.labels import Labels
 from mconn.symmetry.layout import atoms_of, axis_size, boundaries, occurrences, uniform
+from mconn.symmetry.rules.factors import factor
 
 
 def free(labels, axis):
@@ -48,7 +49,7 @@ def test_splitting_into_a_product():
     axis, heads, within = labels.fresh(6), labels.fresh(2), labels.fresh(3)
     labels.align(axis, labels.multiply([heads, within]))
     assert free(labels, axis) == [[2, 3]]
-    assert labels.factor(axis, (2, 3)) == (labels.resolve(heads), labels.resolve(within))
+    assert factor(labels, axis, (2, 3)) == (labels.resolve(heads), labels.resolve(within))
 
 
 def test_products_are_refined_to_their_common_divisors():
@@ -110,7 +111,7 @@ def test_a_sum_inside_a_free_product_is_pinned():
 def test_a_sum_of_equal_blocks_can_be_factored():
     labels = Labels()
     axis = labels.fresh(4) + labels.fresh(4)
-    blocks, within = labels.factor(axis, (2, 4))
+    blocks, within = factor(labels, axis, (2, 4))
     assert free(labels, within) == [[4]]
     assert axis_size(blocks) == 2
     assert len(set(atoms_of(labels.resolve(axis)))) == 1
@@ -202,7 +203,7 @@ def test_cuts_and_factors_move_like_the_whole(plan, offset, first):
     axis = build(labels, plan)
     left, right = labels.cut(axis, offset)
     sizes = (first, SIZE // first)
-    factors = labels.factor(axis, sizes)
+    factors = factor(labels, axis, sizes)
     assert tuple(axis_size(labels.resolve(factor)) for factor in factors) == sizes
     permutations = {}
     whole = actions(labels, axis, permutations)

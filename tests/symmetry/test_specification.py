@@ -75,11 +75,13 @@ def test_the_discovery_finds_the_groups_of_the_hand_written_specifications(cases
     specification, shapes = cases[name]()
     apply, shape = NETWORKS[name]
     params = {leaf: jax.ShapeDtypeStruct(shape, np.float32) for leaf, shape in shapes.items()}
-    found = symmetry.discover(apply, params, jax.ShapeDtypeStruct(shape, np.float32))
+    whole = symmetry.discover(apply, params, jax.ShapeDtypeStruct(shape, np.float32))
+    found = symmetry.permutations(whole)
     written = symmetry.from_specification(specification, shapes)
     assert site_sets(found) == site_sets(written)
     assert len(found.generators) == {"mlp128": 3, "vgg16_m8": 15, "resnet20_w1": 12}[name]
     assert found.log_order == pytest.approx(written.log_order)
+    assert symmetry.to_specification(whole) == symmetry.to_specification(found)
     again = symmetry.from_specification(symmetry.to_specification(found), shapes)
     assert site_sets(again) == site_sets(found)
     assert set(again.sizes.items()) == set(found.sizes.items())

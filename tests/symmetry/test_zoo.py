@@ -4,6 +4,7 @@ import json
 
 import pytest
 from symmetry_architectures import ARCHITECTURES
+from symmetry_tables import TABLES, table
 from symmetry_zoo import ZOO
 
 from mconn import symmetry
@@ -18,7 +19,7 @@ SLOW = {"resnet-50"}
 def test_generators(name, key):
     case = NETWORKS[name]()
     group = symmetry.discover(case.apply, case.params, *case.inputs)
-    assert group.sizes == case.sizes
+    assert table(group) == TABLES[name]
     assert group.pinned
     symmetry.certify(group, case.apply, case.params, *case.inputs, key=key).check()
     assert symmetry.from_json(json.loads(json.dumps(symmetry.to_json(group)))) == group
