@@ -63,7 +63,7 @@ class Sweep(Stage):
         group = None
         if self.align is not None:
             first, examples = trees.index(networks, 0), jnp.asarray(dataset.train.inputs[:2])
-            group = symmetry.discover(config.model.apply, first, examples)
+            group = symmetry.permutations(symmetry.discover(config.model.apply, first, examples))
         ts = np.linspace(0, 1, self.points)
         pairs = itertools.combinations(range(len(config.seeds)), 2)
         splits = {"train": dataset.train, "test": dataset.test}
