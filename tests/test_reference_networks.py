@@ -32,7 +32,7 @@ def chord(a, b, split):
 
 
 def aligned(a, b, digits, cost, key=None):
-    group = symmetry.discover(MODEL.apply, a, digits.train.inputs[:2])
+    group = symmetry.permutations(symmetry.discover(MODEL.apply, a, digits.train.inputs[:2]))
     assert group.sizes == {"Dense_0": 512, "Dense_1": 512, "Dense_2": 512}
     found = align.match(group, a, b, cost=cost, key=key)
     return symmetry.act(group, found.element, b), found
