@@ -101,11 +101,13 @@ class Equation:
 class Program:
     """A function as equations over numbered values; ``shapes[v]`` is the shape of value v.
 
-    ``zeros`` are the values that are known to be zero.
+    ``exact`` are the values of a type that holds whole numbers, flags or keys, and ``zeros`` those
+    that are known to be zero.
     """
 
     shapes: list[tuple[int, ...]] = field(default_factory=list)
     constants: dict[int, Any] = field(default_factory=dict)
+    exact: set[int] = field(default_factory=set)
     zeros: set[int] = field(default_factory=set)
     inputs: tuple[int, ...] = ()
     outputs: tuple[int, ...] = ()
@@ -151,6 +153,8 @@ def without_epsilon(program: Program) -> Program:
 def new_value(program: Program, aval: Any) -> int:
     """The number of a new value."""
     program.shapes.append(shape_of(aval))
+    if not jnp.issubdtype(getattr(aval, "dtype", np.dtype(bool)), jnp.inexact):
+        program.exact.add(len(program.shapes) - 1)
     return len(program.shapes) - 1
 
 

@@ -112,6 +112,10 @@ def run_once(
         interpreter.weighted(layout) if i < len(leaves) else layout
         for i, layout in enumerate(arguments)
     ]
+    for number, layout in zip(program.inputs, weighted, strict=True):
+        if number in program.exact:
+            for axis in layout:
+                require(labels, Law.FIXED, axis)
     layouts = interpreter.run(program, weighted)
     labels.source = str
     for number in program.outputs:

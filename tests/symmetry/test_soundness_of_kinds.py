@@ -66,6 +66,18 @@ def test_activations(name, key):
     check(pure(layer(activation), SHAPES, X), expected, key)
 
 
+@pytest.mark.parametrize("dtype", [np.int32, np.bool_])
+def test_whole_numbers_and_flags_are_permuted_and_not_multiplied(dtype, key):
+    def apply(p, x):
+        return jnp.tanh(x @ p["w"]) * p["mask"] @ p["out"]
+
+    case = pure(apply, {"w": (4, 6), "mask": (6,), "out": (6, 3)}, X)
+    params = {**case.params, "mask": np.array([1, 0, 1, 1, 0, 1], dtype)}
+    group = symmetry.discover(apply, params, X)
+    assert table(group) == SIGNED
+    symmetry.certify(group, apply, params, X, key=key).check()
+
+
 def heads(contraction, shape=(4, 2, 3)):
     def apply(p, x):
         query, key = (jnp.einsum("nc,chd->nhd", x, p[name]) for name in ("query", "key"))
