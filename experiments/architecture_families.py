@@ -12,9 +12,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from experiments.architectures import GPT2, VGG16, Llama, ResNet, Stack
+from experiments.architectures import Stack
 from experiments.group_count import GroupCount, permutations_of
-from mconn.models import MLP
+from mconn.models import GPT2, MLP, VGG16, BasicBlock, Bottleneck, Llama, ResNet
 
 VECTORS = jax.ShapeDtypeStruct((2, 784), jnp.float32)
 IMAGES = jax.ShapeDtypeStruct((2, 32, 32, 3), jnp.float32)
@@ -183,14 +183,14 @@ FAMILIES: dict[FamilyName, Family] = {
         lambda depth: 15,
     ),
     "ResNet-20": Family(
-        lambda depth, width: ResNet((depth,) * 3, width),
+        lambda depth, width: ResNet((depth,) * 3, width, BasicBlock),
         IMAGES,
         count_basic_resnet,
         "the dimension is 7 (3 b + 2) times the width, with b blocks per stage",
         lambda depth: 6 * depth + 1,
     ),
     "ResNet-50": Family(
-        lambda depth, width: ResNet((3, 4, depth, 3), width, bottleneck=True, classes=1000),
+        lambda depth, width: ResNet((3, 4, depth, 3), width, Bottleneck, classes=1000),
         IMAGES,
         count_bottleneck_resnet,
         "a dimension for every channel that is normalised, and for every permuted one",

@@ -16,10 +16,11 @@ import jax.numpy as jnp
 import pyarrow as pa
 
 from experiments.architecture_families import count_resnet
-from experiments.architectures import ResNet, Stack
+from experiments.architectures import Stack
 from experiments.group_count import GroupCount, discover_model, permutations_of
 from experiments.skip_figures import skip_figure
 from mconn.experiment import Claim, Context, Experiment, Report, Result, Section, Stage
+from mconn.models import BasicBlock, ResNet
 
 Kind = Literal["linear", "ReLU MLP", "ReLU CNN", "ResNet"]
 
@@ -70,7 +71,8 @@ def network(
     vectors = jax.ShapeDtypeStruct((2, 20), jnp.float32)
     images = jax.ShapeDtypeStruct((2, 16, 16, 3), jnp.float32)
     if kind == "ResNet":
-        return ResNet((depth,) * 3, width, skip=skip), images
+        shortcut = "projection" if skip else "none"
+        return ResNet((depth,) * 3, width, BasicBlock, shortcut=shortcut), images
     if kind == "ReLU CNN":
         return Stack(depth, width, skip, layer="convolution"), images
     return Stack(depth, width, skip, linear=kind == "linear"), vectors

@@ -1,6 +1,22 @@
-"""Small Flax networks whose size, activation and normaliser are arguments."""
+"""Flax networks: small ones whose parts are arguments, and well-known ones at any size."""
 
 from mconn.models.cnn import CNN
 from mconn.models.mlp import MLP
+from mconn.models.resnet import BasicBlock, Bottleneck, ResNet, resnet20, resnet50, resnet152
+from mconn.models.transformer import GPT2, Llama, grouped_attention
+from mconn.models.vgg import VGG16
 
-__all__ = ["CNN", "MLP"]
+__all__ = [
+    "CNN",
+    "GPT2",
+    "MLP",
+    "VGG16",
+    "BasicBlock",
+    "Bottleneck",
+    "Llama",
+    "ResNet",
+    "grouped_attention",
+    "resnet20",
+    "resnet50",
+    "resnet152",
+]

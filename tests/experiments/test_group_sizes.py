@@ -8,12 +8,13 @@ import pytest
 from configs.skip_connections import skip_connections
 from configs.symmetry_atlas import symmetry_atlas
 from experiments.architecture_families import FAMILIES, count_resnet
-from experiments.architectures import GPT2, Llama, ResNet, Stack
+from experiments.architectures import Stack
 from experiments.group_count import GroupCount, count_group, discover_model, permutations_of
 from experiments.skip_connections import SkipConnections, StackGroups, claims as skip_claims
 from experiments.symmetry_atlas import FamilyGroups, SymmetryAtlas, misfit
 from mconn import experiment, symmetry
 from mconn.errors import ConfigError
+from mconn.models import GPT2, BasicBlock, Bottleneck, Llama, ResNet
 
 SIZES = {"GPT-2": (2, 128), "Llama": (2, 256)}
 
@@ -31,7 +32,7 @@ def test_the_discovered_group_is_that_of_the_closed_form(name):
     [
         (GPT2(1, 8, 2, 11, 6), np.arange(12).reshape(2, 6) % 11),
         (Llama(1, 16, 4, 2, 12, 11), np.arange(12).reshape(2, 6) % 11),
-        (ResNet((1, 1), 2), np.linspace(-1, 1, 2 * 8 * 8 * 3).reshape(2, 8, 8, 3)),
+        (ResNet((1, 1), 2, BasicBlock), np.linspace(-1, 1, 2 * 8 * 8 * 3).reshape(2, 8, 8, 3)),
     ],
     ids=["GPT-2", "Llama", "ResNet"],
 )
@@ -53,7 +54,8 @@ def test_well_known_sizes():
 @pytest.mark.parametrize("bottleneck", [False, True])
 @pytest.mark.parametrize("skip", [False, True])
 def test_residual_networks_of_uneven_stages(bottleneck, skip):
-    model = ResNet((2, 1), 4, bottleneck, skip)
+    block = Bottleneck if bottleneck else BasicBlock
+    model = ResNet((2, 1), 4, block, shortcut="projection" if skip else "none")
     found = discover_model(model, FAMILIES["ResNet-20"].inputs)
     assert found.count == count_resnet((2, 1), 4, bottleneck, skip)
 

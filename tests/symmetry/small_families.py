@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.networks import Llama, grouped_attention
+from mconn.models import Llama, grouped_attention
 from mconn.trees import named_leaves
 
 QUICK = {"xla_backend_optimization_level": 0}

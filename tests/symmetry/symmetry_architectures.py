@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from symmetry_zoo import Case, images, linen, sequences
 
-from benchmarks.networks import GPT2, VGG16, Llama, resnet20, resnet50
+from mconn.models import GPT2, VGG16, Llama, resnet20, resnet50
 
 
 class UNet(nn.Module):

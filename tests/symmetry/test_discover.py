@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from symmetry_zoo import MLP, ZOO, fill, linen, vectors
 
-from benchmarks.networks import Llama
 from mconn import symmetry
 from mconn.errors import StructureError
+from mconn.models import Llama
 from mconn.symmetry import Pin, Site
 
 

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from symmetry_zoo import ZOO
 
-from benchmarks.networks import VGG16
 from mconn import symmetry
 from mconn.errors import StructureError
-from mconn.models import MLP
+from mconn.models import MLP, VGG16
 from mconn.symmetry import Generator, Pin, Site, Symmetry
 
 NUMBERS = ("NHWC", "HWIO", "NHWC")
