@@ -18,6 +18,7 @@ from mconn.symmetry.multipliers import (
     equations_of,
     null_space,
 )
+from mconn.symmetry.weights import ONE
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,7 @@ def read_group(analysis: Analysis, ignore_epsilon: bool = False) -> Symmetry:
         drafts += without_induced(analysis, arithmetic, base, found)
     births = analysis.flow.births()
     # Labels that no input meets, in a product of two weights for one, come late; pinned ones last.
-    rank = {label: i for i, label in enumerate([*births, *analysis.free])}
-    rank |= {label: i for i, label in enumerate(births)}
+    rank = {label: i for i, label in enumerate(dict.fromkeys([*births, *analysis.free]))}
     drafts.sort(key=lambda draft: rank.get(draft.label, len(rank)))
     names = unique(name_of(draft, births.get(draft.label, ())) for draft in drafts)
     movers = {
@@ -111,7 +111,7 @@ def multipliers(analysis: Analysis, arithmetic: Arithmetic, exact: bool) -> list
 
 def form_of(forms: Mapping[int, Form], unknown: int | None) -> Form:
     """The weight of an unknown, as a form in the free ones."""
-    return {} if unknown is None else forms.get(unknown, {unknown: Fraction(1)})
+    return {} if unknown is None else forms.get(unknown, {unknown: ONE})
 
 
 def sign(number: int) -> int:
@@ -141,7 +141,7 @@ def without_induced(
             span.add(
                 arithmetic.combine(
                     [
-                        ({analysis.companion(spot, index).weight: Fraction(1)}, Fraction(power))
+                        ({analysis.companion(spot, index).weight: ONE}, Fraction(power))
                         for spot, power in draft.powers.items()
                     ]
                 )
@@ -154,7 +154,7 @@ def without_induced(
             induce(draft)
     for draft in sorted(found, key=lambda draft: (not draft.exact, -len(draft.fibres))):
         form = {spot.weight: Fraction(power) for spot, power in draft.powers.items()}
-        if span.add(arithmetic.combine([(form, Fraction(1))])):
+        if span.add(arithmetic.combine([(form, ONE)])):
             kept.append(draft)
             induce(draft)
     return [draft for draft in found if draft in kept]

@@ -10,12 +10,9 @@ from mconn.symmetry.compat import Equation, Program, is_concrete
 from mconn.symmetry.labels import Labels
 from mconn.symmetry.layout import Atom, Axis, Layout, atoms_of, uniform
 from mconn.symmetry.rotary import recognise
-from mconn.symmetry.rules.control import CONTROL
+from mconn.symmetry.rules.control import CONTROL, Steps
 from mconn.symmetry.rules.table import RULES, pin_everything
 from mconn.symmetry.weights import Occurrence, Weights
-
-Steps = frozenset[int]
-"""The labels of the steps of the loops that a value inside a loop's body belongs to."""
 
 
 class Interpreter:

@@ -10,7 +10,7 @@ from fractions import Fraction
 from math import gcd, lcm
 from typing import Literal
 
-from mconn.symmetry.weights import Constraint, Law, Weights
+from mconn.symmetry.weights import ONE, Constraint, Law, Weights
 
 Form = Mapping[int, Fraction]
 """``{unknown: coefficient}``, a linear form."""
@@ -19,7 +19,6 @@ Solution = dict[int, int]
 """``{unknown: weight}`` for the unknowns with a weight, as whole numbers without common factor."""
 
 ZERO: Form = {}
-ONE = Fraction(1)
 
 
 @dataclass(frozen=True)

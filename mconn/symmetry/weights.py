@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 
+ONE = Fraction(1)
+
 
 class Law(Enum):
     """What a primitive does to the weights w of its operands along one axis.

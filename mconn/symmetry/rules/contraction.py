@@ -1,7 +1,5 @@
 """Contractions and reductions: axes are summed over, and the others pass."""
 
-from fractions import Fraction
-
 from mconn.symmetry.compat import Equation
 from mconn.symmetry.labels import Labels
 from mconn.symmetry.layout import Axis, Layout, axis_size, uniform
@@ -14,9 +12,7 @@ from mconn.symmetry.rules.table import (
     rule,
 )
 from mconn.symmetry.rules.ties import part, require, tie, tie_axis
-from mconn.symmetry.weights import Law
-
-ONE = Fraction(1)
+from mconn.symmetry.weights import ONE, Law
 
 REDUCTIONS = primitives("""
     reduce_and reduce_max reduce_min reduce_or reduce_prod reduce_sum reduce_xor

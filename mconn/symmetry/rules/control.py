@@ -14,6 +14,7 @@ ROUNDS = 16
 """A loop whose carried labels have not settled after so many rounds is pinned."""
 
 Steps = frozenset[int]
+"""The labels of the steps of the loops that a value inside a loop's body belongs to."""
 
 
 @runtime_checkable

@@ -1,7 +1,6 @@
 """Primitives that reshape, reorder, cut and join axes."""
 
 import math
-from fractions import Fraction
 from itertools import accumulate
 
 from mconn.symmetry.compat import Equation
@@ -17,9 +16,7 @@ from mconn.symmetry.rules.table import (
     zero_free,
 )
 from mconn.symmetry.rules.ties import tie, tie_axis
-from mconn.symmetry.weights import Law
-
-ONE = Fraction(1)
+from mconn.symmetry.weights import ONE, Law
 
 CUTS = primitives("slice split")
 """Primitives that read contiguous parts of their operand."""
