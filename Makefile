@@ -34,6 +34,7 @@ benchmark: $(VENV)/installed
 	$(BIN)/python -m benchmarks.evaluation
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.discovery
+	$(BIN)/python -m benchmarks.alignment
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mconn import symmetry as groups
-from mconn.align.assignment import assign
+from mconn.align.similarity import SimilarityProblem
 from mconn.errors import ConfigError, DataError
-from mconn.symmetry import Element, Symmetry
+from mconn.symmetry import Symmetry
 from mconn.types import ApplyFn, Params
 
 
@@ -25,7 +25,8 @@ class ActivationCost:
     that a generator moves, read where the next layer contracts them. A generator with several
     such values (a residual stream) sums their correlations. Units that are always zero, or never
     vary where ``centred``, correlate with none. Ainsworth et al. 2023, section 3.1, uncentred;
-    Li et al. 2015 and Jordan et al. 2023, centred.
+    Li et al. 2015 and Jordan et al. 2023, centred. All copies of the units of one generator are
+    matched alike, and generators that only multiply or turn single units stay as they are.
 
     Attributes:
         apply: the network, (params, inputs) -> outputs.
@@ -33,6 +34,9 @@ class ActivationCost:
         centred: subtract each unit's mean (Pearson's correlation), or do not (the cosine). On 15
             pairs of digits networks 3 x 256 the uncentred one leaves a mean barrier of .038, the
             centred one .059: the mean of a rectified unit says where it is active.
+        normalised: divide by the units' norms (a correlation, or the cosine), or only by the number
+            of examples (the covariance, or the second moment). Axes that are turned as a whole
+            (orthogonal) are never normalised unit by unit, which would depend on their basis.
         batch_size: examples in one pass; correlations are accumulated over batches of equal
             size, without the few examples that are left over.
     """
@@ -40,9 +44,10 @@ class ActivationCost:
     apply: ApplyFn
     inputs: Float[Array | np.ndarray, "n ..."]
     centred: bool = False
+    normalised: bool = True
     batch_size: int = 1000
 
-    def prepare(self, symmetry: Symmetry, a: Params, b: Params) -> "ActivationProblem":
+    def prepare(self, symmetry: Symmetry, a: Params, b: Params) -> SimilarityProblem:
         """Pose the problem; see :class:`mconn.align.Cost`.
 
         Raises:
@@ -59,36 +64,9 @@ class ActivationCost:
         batches = np.asarray(self.inputs)[: number * size].reshape(
             number, size, *self.inputs.shape[1:]
         )
-        correlations = _correlations(symmetry, self.apply, self.centred, a, b, batches)
-        return ActivationProblem(correlations)
-
-
-@dataclass(frozen=True)
-class ActivationProblem:
-    """See :class:`mconn.align.Problem`; the generators do not depend on each other."""
-
-    correlations: dict[str, Float[Array, "n n"]]
-    coupled: bool = False
-
-    def similarity(
-        self, name: str, element: Element, unknown: frozenset[str] = frozenset()
-    ) -> Float[Array, "n n"]:
-        """The correlations of one generator, whatever the others do."""
-        return self.correlations[name]
-
-    def objective(self, element: Element) -> float:
-        """Sum of the correlations of matched units."""
-        return sum(
-            (
-                float(correlation[np.arange(len(correlation)), element[name]].sum())
-                for name, correlation in self.correlations.items()
-            ),
-            start=0.0,
-        )
-
-    def bound(self) -> float:
-        """The optimum itself: one assignment per generator finds it."""
-        return self.objective({name: assign(c) for name, c in self.correlations.items()})
+        tables = _similarities(symmetry, self.apply, self.centred, self.normalised, a, b, batches)
+        tables = {name: np.asarray(table) for name, table in tables.items()}
+        return SimilarityProblem(symmetry, lambda name, _: tables.get(name))
 
 
 @jax.tree_util.register_dataclass
@@ -129,16 +107,19 @@ class _Moments:
             self.cross + other.cross + weight * jnp.outer(step_a, step_b),
         )
 
-    def correlation(self) -> Float[Array, "n n"]:
+    def similarity(self, normalised: bool) -> Float[Array, "n n"]:
+        if not normalised:
+            return self.cross / self.count
         scale = jnp.sqrt(jnp.outer(self.square_a, self.square_b))
         return jnp.where(scale > 0, self.cross / jnp.where(scale > 0, scale, 1), 0)
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
-def _correlations(
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def _similarities(
     symmetry: Symmetry,
     apply: ApplyFn,
     centred: bool,
+    normalised: bool,
     a: Params,
     b: Params,
     batches: Float[Array, "batches size ..."],
@@ -159,7 +140,12 @@ def _correlations(
         return jax.tree.map(_Moments.merge, seen, moments(inputs), is_leaf=is_moments), None
 
     seen, _ = jax.lax.scan(add, moments(batches[0]), batches[1:])
+    unit_by_unit = {
+        generator.name: normalised and generator.kind == "permutation"
+        for generator in symmetry.generators
+    }
     return {
-        name: jnp.stack([part.correlation() for part in parts]).sum(axis=0)
+        name: jnp.stack([part.similarity(unit_by_unit[name]) for part in parts]).sum(axis=0)
         for name, parts in seen.items()
+        if parts
     }

@@ -2,50 +2,82 @@
 
 from collections.abc import Callable
 
-import jax.numpy as jnp
+import numpy as np
 
 from mconn import symmetry as groups
-from mconn.align.assignment import assign
-from mconn.align.cost import Problem
+from mconn.align.ascent import ascend, sureness
+from mconn.align.balance import between, compact, shortest, stretches
+from mconn.align.cost import Position, Problem
+from mconn.align.solve import solve
+from mconn.align.weights import WeightProblem
 from mconn.choices import check_choice
-from mconn.symmetry import Element, Symmetry
+from mconn.symmetry import Generator, Symmetry
+from mconn.symmetry.elements import identity_part
 from mconn.types import Key
 
+SWEEPS = 100
+"""Of the ascent that aligns the shortest representatives."""
 
-def identity(symmetry: Symmetry, problem: Problem, solver: str, key: Key) -> Element:
+Start = Callable[[Symmetry, Problem, str, Key], Position]
+
+
+def identity(symmetry: Symmetry, problem: Problem, schedule: str, key: Key) -> Position:
     """The networks as they are."""
-    return groups.identity(symmetry)
+    return problem.position({g.name: identity_part(g) for g in symmetry.generators})
 
 
-def random(symmetry: Symmetry, problem: Problem, solver: str, key: Key) -> Element:
+def random(symmetry: Symmetry, problem: Problem, schedule: str, key: Key) -> Position:
     """A random element of the group."""
-    return groups.random_element(symmetry, key)
+    element = groups.random_element(symmetry, key)
+    return problem.position({name: np.asarray(part) for name, part in element.items()})
 
 
-def sorted_profile(symmetry: Symmetry, problem: Problem, solver: str, key: Key) -> Element:
-    """Fix the generators one after the other, from the inputs on.
+def sorted_profile(symmetry: Symmetry, problem: Problem, schedule: str, key: Key) -> Position:
+    """Fix the generators one after the other.
 
     Axes of generators that are not fixed yet are sorted before units are compared. Sorting is
     optimal transport in one dimension, so a unit is judged by the distribution of its weights
     where their order means nothing yet. It recovers permuted residual networks that the
-    identity start loses.
+    identity start loses. Permutations of copies come before what is inside a copy, and generators
+    follow each other from the inputs on, or, scheduled by margin, the surest match first. Where
+    the group stretches, the shortest representatives are aligned (`mconn.align.balance`).
     """
-    names = [generator.name for generator in symmetry.generators]
-    element: Element = {}
-    for i, name in enumerate(names):
-        similarity = problem.similarity(name, element, unknown=frozenset(names[i:]))
-        element[name] = jnp.asarray(assign(similarity, solver))
-    return element
+    if isinstance(problem, WeightProblem) and stretches(symmetry):
+        (first, a), (second, b) = (shortest(symmetry, x) for x in (problem.a, problem.b))
+        part = compact(symmetry)
+        found = sorted_profile(part, WeightProblem(part, a, b), schedule, key)
+        ascend(part, found, schedule, SWEEPS, key)
+        return problem.position(between(symmetry, first, found.element, second))
+    position = identity(symmetry, problem, schedule, key)
+    # Angles and factors are found in the ascent.
+    kinds = ("permutation", "sign", "orthogonal", "general linear")
+    left = [generator for generator in symmetry.generators if generator.kind in kinds]
+    left = sorted(left, key=lambda g: (len(g.fibres), g.kind == "sign"))
+    solved: set[str] = set()
+    while left:
+        unknown = frozenset(generator.name for generator in left)
+        generator = left[0] if schedule == "random" else surest(left, position, unknown)
+        left.remove(generator)
+        overlap = position.overlap(generator, unknown)
+        if overlap is None or not any(each.any() for each in overlap.cross.values()):
+            continue
+        steps = position.step(generator, solve(generator, overlap), unknown)
+        position.move(steps)
+        solved |= {each.name for each, _ in steps}
+        left = [each for each in left if each.name not in solved]
+    return position
 
 
-STARTS: dict[str, Callable[[Symmetry, Problem, str, Key], Element]] = {
-    "profile": sorted_profile,
-    "identity": identity,
-    "random": random,
-}
+def surest(generators: list[Generator], position: Position, unknown: frozenset[str]) -> Generator:
+    """The generator whose units are told apart best, of those with the fewest fibres."""
+    first = [g for g in generators if len(g.fibres) == len(generators[0].fibres)]
+    return max(first, key=lambda generator: sureness(generator, position, unknown))
 
 
-def start_named(name: str) -> Callable[[Symmetry, Problem, str, Key], Element]:
+STARTS: dict[str, Start] = {"profile": sorted_profile, "identity": identity, "random": random}
+
+
+def start_named(name: str) -> Start:
     """The start of this name.
 
     Raises:

@@ -1,98 +1,79 @@
 """Weight matching: maximise <a, g b>, which minimises the distance |a - g b|."""
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Float
 
 from mconn import trees
-from mconn.align.blocks import Block, compare, cut
+from mconn.align.overlap import sorted_along
+from mconn.align.position import STRETCHING, WeightPosition, inner
 from mconn.symmetry import Element, Symmetry
 from mconn.types import Params
 
-Leaves = Mapping[str, Array]
+Leaves = Mapping[str, Float[np.ndarray, "..."]]
 
 
 @dataclass(frozen=True)
 class WeightCost:
     """Similarity of two units is the inner product of all their weights.
 
-    Ainsworth, Hayase and Srinivasa, *Git Re-Basin*, ICLR 2023, section 3.2, for any architecture.
+    Ainsworth, Hayase and Srinivasa, *Git Re-Basin*, ICLR 2023, section 3.2, for any architecture
+    and any group. The objective is <a, g b>, and where g stretches, minus half of what it adds to
+    the squared norm: in any case minus half the squared distance, but for a constant.
     """
 
     def prepare(self, symmetry: Symmetry, a: Params, b: Params) -> "WeightProblem":
         """Pose the problem; see :class:`mconn.align.Cost`."""
-        leaves_a = {name: jnp.asarray(leaf) for name, leaf in trees.named_leaves(a).items()}
-        leaves_b = {name: jnp.asarray(leaf) for name, leaf in trees.named_leaves(b).items()}
-        return WeightProblem(cut(symmetry, leaves_a), leaves_a, leaves_b)
+        return WeightProblem(symmetry, wide_leaves(a), wide_leaves(b))
 
 
 @dataclass(frozen=True)
 class WeightProblem:
     """See :class:`mconn.align.Problem`."""
 
-    blocks: tuple[Block, ...]
+    symmetry: Symmetry
     a: Leaves
     b: Leaves
-    coupled: bool = True
 
-    def similarity(
-        self, name: str, element: Element, unknown: frozenset[str] = frozenset()
-    ) -> Float[Array, "n n"]:
-        """Sum over the blocks' axes on which the generator acts."""
-        blocks = tuple(block for block in self.blocks if name in block.labels)
-        leaves = {block.leaf for block in blocks}
-        known = {label: element[label] for label in _labels(blocks) - unknown}
-        return _similarity(
-            blocks,
-            name,
-            unknown,
-            {leaf: self.a[leaf] for leaf in leaves},
-            {leaf: self.b[leaf] for leaf in leaves},
-            known,
-        )
-
-    def objective(self, element: Element) -> float:
-        """<a, g b> over all parameters."""
-        return float(_inner(self.blocks, frozenset(), self.a, self.b, element))
+    def position(self, element: Element) -> WeightPosition:
+        """Stand at an element."""
+        return WeightPosition(self.symmetry, self.a, self.b, element)
 
     def bound(self) -> float:
-        """The objective with every axis that a generator moves sorted in both networks."""
-        unknown = frozenset(_labels(self.blocks))
-        return float(_inner(self.blocks, unknown, self.a, self.b, {}))
+        """The objective with every leaf as close as its axes' kinds would ever allow.
+
+        Entries along permuted axes are sorted in both networks, jointly; of leaves with other
+        generators the norms are compared.
+        """
+        kinds: dict[str, dict[int, set[str]]] = {}
+        for generator in self.symmetry.generators:
+            for site in generator.sites:
+                axes = kinds.setdefault(site.leaf, {})
+                for axis in {site.axis, *(place.axis for place in site.fibres)}:
+                    axes.setdefault(axis, set()).add(generator.kind)
+        return sum((self.bound_of(leaf, kinds.get(leaf, {})) for leaf in self.a), start=0.0)
+
+    def bound_of(self, leaf: str, kinds: Mapping[int, set[str]]) -> float:
+        """The bound of one leaf, whose axes have generators of some kinds."""
+        a, b = self.a[leaf], self.b[leaf]
+        found = set().union(*kinds.values())
+        if found <= {"permutation"}:
+            return inner(sorted_along(a, kinds), sorted_along(b, kinds))
+        if found <= {"permutation", "sign"}:
+            return inner(sorted_along(np.abs(a), kinds), sorted_along(np.abs(b), kinds))
+        squares = inner(a, a), inner(b, b)
+        if found & set(STRETCHING):
+            return (squares[0] + squares[1]) / 2
+        return float(np.sqrt(squares[0] * squares[1]))
 
 
-def _labels(blocks: tuple[Block, ...]) -> set[str]:
-    return {label for block in blocks for label in block.labels if label is not None}
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _similarity(
-    blocks: tuple[Block, ...],
-    name: str,
-    unknown: frozenset[str],
-    a: Leaves,
-    b: Leaves,
-    element: Element,
-) -> Float[Array, "n n"]:
-    similarities = [
-        compare(block, a[block.leaf], b[block.leaf], position, element, unknown)
-        for block in blocks
-        for position, label in enumerate(block.labels)
-        if label == name
-    ]
-    return functools.reduce(jnp.add, similarities)
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _inner(
-    blocks: tuple[Block, ...], unknown: frozenset[str], a: Leaves, b: Leaves, element: Element
-) -> Float[Array, ""]:
-    products = [
-        compare(block, a[block.leaf], b[block.leaf], None, element, unknown)[0, 0]
-        for block in blocks
-    ]
-    return functools.reduce(jnp.add, products)
+def wide_leaves(params: Params) -> dict[str, Any]:
+    """The leaves on the host, in single precision or double where they are."""
+    leaves = {}
+    for name, leaf in trees.named_leaves(params).items():
+        leaf = np.asarray(leaf)
+        leaves[name] = leaf if leaf.dtype == np.float64 else leaf.astype(np.float32)
+    return leaves

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Shaped
+from jaxtyping import Array
 
 from mconn.errors import StructureError
 from mconn.symmetry.group import Generator, Place, Site, Symmetry
@@ -47,6 +47,7 @@ def act(symmetry: Symmetry, element: Element, params: Params) -> Params:
 
     def move(path: tuple[Any, ...], leaf: Any) -> Any:
         for generator, site in moves.get(leaf_name(path), ()):
+            leaf = jnp.asarray(leaf)
             leaf = move_leaf(generator, site, jnp.asarray(element[generator.name]), leaf)
         return leaf
 
@@ -64,30 +65,48 @@ def in_order(symmetry: Symmetry) -> list[Generator]:
     return inner + sorted(outer, key=lambda generator: -len(generator.fibres))
 
 
-def move_leaf(generator: Generator, site: Site, part: Array, leaf: Any) -> Array:
-    """One leaf after one generator has acted on one site of it."""
+def namespace(array: Any) -> Any:
+    """NumPy for its own arrays, which stay on the host and need no compilation; else JAX's."""
+    return np if isinstance(array, np.ndarray) else jnp
+
+
+def take_along(array: Any, indices: Any, axis: int) -> Any:
+    """``take_along_axis``; the indices of a permutation are never out of bounds."""
+    if isinstance(array, np.ndarray) and isinstance(indices, np.ndarray):
+        return np.take_along_axis(array, indices, axis)
+    return jnp.take_along_axis(jnp.asarray(array), jnp.asarray(indices), axis, mode="clip")
+
+
+def move_leaf(
+    generator: Generator, site: Site, part: Array | np.ndarray, leaf: Array | np.ndarray
+) -> Any:
+    """One leaf after one generator has acted on one site of it; NumPy's arrays stay NumPy's."""
+    xp = namespace(leaf)
     view = View(generator, site, np.shape(leaf))
     units = view.read(leaf)
     if generator.kind == "permutation":
-        moved = jnp.take_along_axis(units, part[..., None], axis=-2, mode="clip")
+        moved = take_along(units, part[..., None], axis=-2)
     elif generator.kind in ("scaling", "sign"):
         moved = units * factors(part, site.power)[..., None].astype(units.dtype)
     elif generator.kind == "rotation":
-        first, second = jnp.moveaxis(units, -2, 0)
+        first, second = xp.moveaxis(units, -2, 0)
         angle = (site.power * part)[..., None].astype(units.dtype)
-        cosine, sine = jnp.cos(angle), jnp.sin(angle)
+        cosine, sine = xp.cos(angle), xp.sin(angle)
         turned = (cosine * first - sine * second, sine * first + cosine * second)
-        moved = jnp.stack(turned, axis=-2)
+        moved = xp.stack(turned, axis=-2)
     else:
         is_dual = site.power < 0 and generator.kind == "general linear"
-        matrix = jnp.linalg.inv(part).swapaxes(-1, -2) if is_dual else part
-        moved = jnp.matmul(matrix.astype(units.dtype), units, precision="highest")
+        matrix = xp.linalg.inv(part).swapaxes(-1, -2) if is_dual else part
+        precise = {} if xp is np else {"precision": "highest"}
+        moved = xp.matmul(matrix.astype(units.dtype), units, **precise)
     return view.write(leaf, moved)
 
 
-def factors(part: Float[Array, "..."], power: int) -> Float[Array, "..."]:
+def factors(part: Any, power: int) -> Any:
     """What a scaling or a sign multiplies a site by."""
-    return part if power == 1 else jnp.asarray(part, jnp.result_type(part, float)) ** power
+    if power == 1 or isinstance(part, np.ndarray):
+        return part if power == 1 else part.astype(float) ** power
+    return jnp.asarray(part, jnp.result_type(part, float)) ** power
 
 
 class View:
@@ -121,14 +140,14 @@ class View:
         self.folded = tuple(bound.stop - bound.start for bound in self.bounds)
         self.front = tuple(sizes)
 
-    def read(self, leaf: Any) -> Shaped[Array, "..."]:
+    def read(self, leaf: Any) -> Any:
         """The units of the leaf."""
-        leaf = jnp.asarray(leaf)
+        leaf = leaf if isinstance(leaf, np.ndarray) else jnp.asarray(leaf)
         block = leaf[tuple(self.bounds)]
         units = block.reshape(self.unfolded).transpose(self.permutation)
         return units.reshape(*self.front, math.prod(units.shape) // math.prod(self.front))
 
-    def write(self, leaf: Any, units: Shaped[Array, "..."]) -> Shaped[Array, "..."]:
+    def write(self, leaf: Any, units: Any) -> Any:
         """The leaf with other units."""
         opened = units.reshape([self.unfolded[i] for i in self.permutation])
         block = opened.transpose(np.argsort(self.permutation)).reshape(self.folded)
@@ -139,7 +158,7 @@ class View:
             if (bound.start, bound.stop) != (0, size):
                 outside = [slice(0, bound.start), slice(bound.stop, size)]
                 before, after = (leaf[(*bounds[:axis], o, *bounds[axis + 1 :])] for o in outside)
-                block = jnp.concatenate([before, block, after], axis=axis)
+                block = namespace(block).concatenate([before, block, after], axis=axis)
                 bounds[axis] = slice(0, size)
         return block
 

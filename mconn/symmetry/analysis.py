@@ -9,9 +9,11 @@ from typing import TypeVar
 from mconn.symmetry.compat import Equation, Program
 from mconn.symmetry.fibres import Copies, closed, fibres_of_labels
 from mconn.symmetry.group import Kind, Pin, Place
+from mconn.symmetry.interpret import Run
 from mconn.symmetry.labels import Labels
 from mconn.symmetry.layout import Layout, occurrences
 from mconn.symmetry.matrices import Matrices, solve_matrices
+from mconn.symmetry.roles import Roles
 from mconn.symmetry.values import Flow
 from mconn.symmetry.weights import Occurrence
 
@@ -36,13 +38,25 @@ class Spot:
 
 @dataclass(frozen=True)
 class Analysis:
-    """A program with the labels of all its values; the first inputs are the leaves."""
+    """A program with the labels of all its values; the first inputs are the leaves.
+
+    ``runs`` has the layouts of the values, also inside the bodies of loops (`Interpreter`).
+    """
 
     program: Program
-    equations: list[Equation]
+    runs: dict[int, Run]
     labels: Labels
-    layouts: dict[int, Layout]
     leaves: dict[str, tuple[int, ...]]
+
+    @property
+    def equations(self) -> list[Equation]:
+        """The equations of the program itself."""
+        return self.runs[id(self.program)].equations
+
+    @property
+    def layouts(self) -> dict[int, Layout]:
+        """The layouts of the values of the program itself, by number."""
+        return self.runs[id(self.program)].layouts
 
     def leaf_layouts(self) -> dict[str, Layout]:
         """The layouts of the leaves, in terms of the labels that there are at the end."""
@@ -55,6 +69,11 @@ class Analysis:
     def flow(self) -> Flow:
         """Where the labels go inside the network."""
         return Flow(self.program, self.equations, self.labels, self.layouts, list(self.leaves))
+
+    @cached_property
+    def roles(self) -> Roles:
+        """Which unknowns of leaves make units, and which read them."""
+        return Roles(self.runs, self.labels.weights, self.program, len(self.leaves))
 
     @cached_property
     def spots(self) -> list[Spot]:

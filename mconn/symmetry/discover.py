@@ -122,7 +122,7 @@ def run_once(
         for axis in layouts[number]:
             labels.hold(axis, "an output")
             require(labels, Law.FIXED, axis)
-    analysis = Analysis(program, interpreter.equations_of(program), labels, layouts, leaves)
+    analysis = Analysis(program, interpreter.runs, labels, leaves)
     # Writing an axis down can pin a label (a sum inside a product), which changes other axes.
     pins = -1
     while pins != len(labels.pins):

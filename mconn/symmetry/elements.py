@@ -16,7 +16,7 @@ from jax.core import Tracer
 from jaxtyping import Array
 
 from mconn.errors import SymmetryError
-from mconn.symmetry.action import Element, in_order
+from mconn.symmetry.action import Element, in_order, namespace, take_along
 from mconn.symmetry.group import Generator, Symmetry
 from mconn.symmetry.logarithm import matrix_exponential, matrix_logarithm
 from mconn.types import Key
@@ -30,18 +30,18 @@ CONTINUOUS = ("scaling", "rotation", "orthogonal", "general linear")
 
 def identity(symmetry: Symmetry) -> dict[str, Array]:
     """The element that changes nothing."""
-    return {generator.name: identity_part(generator) for generator in symmetry.generators}
+    return {g.name: jnp.asarray(identity_part(g)) for g in symmetry.generators}
 
 
-def identity_part(generator: Generator) -> Array:
-    """The part of the identity."""
+def identity_part(generator: Generator) -> np.ndarray:
+    """The part of the identity, on the host."""
     if generator.kind == "permutation":
-        return jnp.broadcast_to(jnp.arange(generator.size), generator.shape)
+        return np.broadcast_to(np.arange(generator.size), generator.shape)
     if generator.kind == "rotation":
-        return jnp.zeros(generator.shape)
+        return np.zeros(generator.shape)
     if generator.kind in ("scaling", "sign"):
-        return jnp.ones(generator.shape)
-    return jnp.broadcast_to(jnp.eye(generator.size), generator.shape)
+        return np.ones(generator.shape)
+    return np.broadcast_to(np.eye(generator.size), generator.shape)
 
 
 def random_element(symmetry: Symmetry, key: Key) -> dict[str, Array]:
@@ -79,18 +79,22 @@ def random_part(generator: Generator, key: Key) -> Array:
 
 def compose(symmetry: Symmetry, after: Element, before: Element) -> dict[str, Array]:
     """The element that acts like ``before``, and then like ``after``."""
-    undone = {
-        g.name: inverse_part(g, jnp.asarray(before[g.name]))
+    first = {name: jnp.asarray(before[name]) for name in symmetry.sizes}
+    return {
+        g.name: followed_by(symmetry, first, g, jnp.asarray(after[g.name]))
         for g in symmetry.generators
-        if g.kind == "permutation"
     }
-    product = {}
-    for generator in symmetry.generators:
-        part = jnp.asarray(after[generator.name])
-        for later in reversed(movers(symmetry, generator)):
-            part = permuted(generator, part, later, undone[later.name])
-        product[generator.name] = multiplied(generator, part, jnp.asarray(before[generator.name]))
-    return {name: product[name] for name in symmetry.sizes}
+
+
+def followed_by(symmetry: Symmetry, element: Element, generator: Generator, part: Any) -> Any:
+    """The generator's part of the element that acts like ``element`` and then like ``part``.
+
+    The other parts stay. What is on the host stays there.
+    """
+    for later in reversed(movers(symmetry, generator)):
+        undone = inverse_part(later, element[later.name])
+        part = permuted(generator, part, later, undone)
+    return multiplied(generator, part, element[generator.name])
 
 
 def inverse(symmetry: Symmetry, element: Element) -> dict[str, Array]:
@@ -110,7 +114,7 @@ def movers(symmetry: Symmetry, generator: Generator) -> list[Generator]:
     return [each for each in in_order(symmetry) if each.name in names]
 
 
-def permuted(generator: Generator, part: Array, mover: Generator, permutation: Array) -> Array:
+def permuted(generator: Generator, part: Any, mover: Generator, permutation: Any) -> Any:
     """The part in the order that its units and copies have after they were permuted.
 
     The axes of a part are its copies and its units; the mover's copies are among them.
@@ -121,30 +125,33 @@ def permuted(generator: Generator, part: Array, mover: Generator, permutation: A
     order = front + [i for i in range(part.ndim) if i not in front]
     opened = part.transpose(order)
     index = permutation.reshape(permutation.shape + (1,) * (part.ndim - permutation.ndim))
-    moved = jnp.take_along_axis(opened, index, axis=len(front) - 1, mode="clip")
+    moved = take_along(opened, index, axis=len(front) - 1)
     return moved.transpose(np.argsort(order))
 
 
-def multiplied(generator: Generator, after: Array, before: Array) -> Array:
+def multiplied(generator: Generator, after: Any, before: Any) -> Any:
     """The part of a product."""
     if generator.kind == "permutation":
-        return jnp.take_along_axis(before, after, axis=-1)
+        return take_along(before, after, axis=-1)
     if generator.kind == "rotation":
         return after + before
     if generator.kind in ("scaling", "sign"):
         return after * before
+    if isinstance(before, np.ndarray):
+        return after @ before
     return jnp.matmul(after, before, precision="highest")
 
 
-def inverse_part(generator: Generator, part: Array) -> Array:
+def inverse_part(generator: Generator, part: Any) -> Any:
     """The part that undoes a part, on the units as they are before the others act."""
+    xp = namespace(part)
     if generator.kind == "permutation":
-        return jnp.argsort(part, axis=-1)
+        return xp.argsort(part, axis=-1)
     if generator.kind == "rotation":
         return -part
     if generator.kind == "orthogonal":
         return part.swapaxes(-1, -2)
-    return jnp.linalg.inv(part) if generator.kind == "general linear" else 1 / part
+    return xp.linalg.inv(part) if generator.kind == "general linear" else 1 / part
 
 
 def random_tangent(symmetry: Symmetry, key: Key) -> dict[str, Array]:
@@ -194,7 +201,7 @@ def log(symmetry: Symmetry, element: Element) -> dict[str, Array]:
             tangent[generator.name] = log_part(generator, part)
             is_wrong = jnp.isnan(tangent[generator.name]).any()
         else:
-            is_wrong = (part != identity_part(generator)).any()
+            is_wrong = (part != jnp.asarray(identity_part(generator))).any()
         if not isinstance(is_wrong, Tracer) and bool(is_wrong):
             raise SymmetryError(
                 f"the {generator.kind} of '{generator.name}' has no real logarithm: no arc of the "

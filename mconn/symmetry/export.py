@@ -10,6 +10,7 @@ from mconn.symmetry.group import KINDS, Fibre, Generator, Pin, Place, Site, Symm
 Plain = TypeVar("Plain", Site, Place, Fibre, Value, Pin)
 
 WORDS = {str: "a text", int: "a natural number", list: "a list", bool: "true or false"}
+ROLES = ("makes", "reads")
 AGAIN = "write it again with to_json"
 
 
@@ -83,12 +84,15 @@ def read_generator(stored: Any, place: str) -> Generator:
 
 
 def read_site(stored: Any, place: str) -> Site:
-    """A site, with the places of its copies."""
+    """A site, with the places of its copies.
+
+    Before roles were stored there were none: nothing is known of them then.
+    """
     fibres = [read_plain(Place, *each) for each in entries(stored, "fibres", place)]
     plain = {
         each.name: entry(stored, each.name, each.type, place)
         for each in fields(Site)
-        if each.name != "fibres"
+        if each.name != "fibres" and (each.name not in ROLES or each.name in stored)
     }
     return Site(**plain, fibres=tuple(fibres))
 

@@ -164,6 +164,7 @@ def finished(analysis: Analysis, draft: Draft, name: str, movers: Mapping[int, s
     """The generator that a draft describes."""
     spots = list(draft.powers)
     is_base = draft.kind not in ("scaling", "sign", "rotation")
+    roles = analysis.roles
     return Generator(
         name=name,
         size=spots[0].size,
@@ -174,6 +175,8 @@ def finished(analysis: Analysis, draft: Draft, name: str, movers: Mapping[int, s
                 **vars(spot.place),
                 power=power,
                 fibres=tuple(analysis.companion(spot, index).place for index in draft.fibres),
+                makes=spot.weight in roles.makes or spot.weight not in roles.reads,
+                reads=spot.weight in roles.reads,
             )
             for spot, power in draft.powers.items()
         ),

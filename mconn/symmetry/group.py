@@ -45,6 +45,11 @@ class Site:
             power is 1, and as its inverse transpose where it is -1 (on the other side of a
             contraction).
         fibres: for every fibre of the generator, where its copies lie on this leaf.
+        makes: whether the leaf makes the units, shifts or scales them: the output axis of a kernel,
+            a bias, the scale of a normaliser.
+        reads: whether the network sums over the axis of the leaf against the units: the input axis
+            of a kernel. A leaf that is used in both ways, as tied embeddings are, does both; in a
+            hand-written group it may do neither, where nothing is known of the network.
     """
 
     leaf: str
@@ -54,6 +59,8 @@ class Site:
     inner: int = 1
     power: int = 1
     fibres: tuple[Place, ...] = ()
+    makes: bool = False
+    reads: bool = False
 
     @property
     def place(self) -> Place:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,10 +15,19 @@ from mconn.symmetry.rules.table import RULES, pin_everything
 from mconn.symmetry.weights import Occurrence, Weights
 
 
+class Run(NamedTuple):
+    """The equations of a program, and the layouts of its values."""
+
+    program: Program
+    equations: list[Equation]
+    layouts: dict[int, Layout]
+
+
 class Interpreter:
     """The labels, and the primitives without a rule that touched a free axis, with their places.
 
-    ``steps`` are those of the operands of the equation at hand.
+    ``steps`` are those of the operands of the equation at hand, and ``runs`` the last run of every
+    program by its identity: of the network, and of the bodies of loops and branches.
     """
 
     def __init__(self) -> None:
@@ -26,6 +35,7 @@ class Interpreter:
         self.unknown: dict[str, str] = {}
         self.steps: list[Steps] = []
         self.recognised: dict[int, tuple[Program, list[Equation]]] = {}
+        self.runs: dict[int, Run] = {}
 
     def begin(self) -> None:
         """Forget the weights of an earlier run."""
@@ -61,6 +71,7 @@ class Interpreter:
             for number, layout in zip(equation.outputs, results, strict=True):
                 layouts[number], inside[number] = layout, together
                 self.observe(layout, together)
+        self.runs[id(program)] = Run(program, self.equations_of(program), layouts)
         return layouts
 
     def apply(self, equation: Equation, operands: Sequence[Layout]) -> Sequence[Layout]:

@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from mconn.errors import StructureError
 from mconn.symmetry.describe import describe_site
-from mconn.symmetry.group import Generator, Pin, Site, Symmetry, permutations
+from mconn.symmetry.group import Generator, Pin, Place, Site, Symmetry, permutations
 
 Specification: TypeAlias = Mapping[str, Sequence[str | None]]
 """``{leaf: (generator name or None for every axis)}``; the code of Ainsworth et al.
@@ -31,7 +31,7 @@ def to_specification(symmetry: Symmetry) -> dict[str, tuple[str | None, ...]]:
                     f"the shape of leaf '{site.leaf}' is not among the leaves of the symmetry: "
                     "give Symmetry its leaves, as discover does"
                 )
-            if site != Site(site.leaf, site.axis) or shapes[site.leaf][site.axis] != generator.size:
+            if site.place != Place(site.axis) or shapes[site.leaf][site.axis] != generator.size:
                 raise StructureError(
                     f"the generator '{generator.name}' moves a segment of an axis "
                     f"({describe_site(site)}), which a flat specification cannot say: use to_json"

@@ -145,4 +145,6 @@ class Flow:
 
 def reduced_axes(equation: Equation) -> list[Sequence[int]]:
     """The axes over which a reduction goes."""
-    return [equation.parameters["axes"]] if equation.primitive in REDUCTIONS else []
+    if equation.primitive not in REDUCTIONS:
+        return []
+    return [tuple(int(axis) for axis in equation.parameters["axes"])]

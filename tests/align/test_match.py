@@ -85,18 +85,6 @@ def test_a_planted_permutation_is_undone(name, cost, seed):
     chex.assert_trees_all_equal(symmetry.act(group, found.element, copy), a)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_the_element_found_is_one_of_the_whole_group(name):
-    apply, permutations, a, b = setting(name)
-    whole = symmetry.discover(apply, a, INPUTS[:2])
-    assert {generator.kind for generator in whole.generators} > {"permutation"}
-    found = align.match(whole, a, b)
-    part = align.match(permutations, a, b)
-    chex.assert_trees_all_close(
-        symmetry.act(whole, found.element, b), symmetry.act(permutations, part.element, b)
-    )
-
-
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 1000), start=st.sampled_from(["profile", "identity", "random"]))
 def test_weight_matching_climbs_below_its_bound(seed, start):
@@ -177,45 +165,51 @@ def test_correlations_are_those_of_numpy_over_any_batches():
             alive = (in_a.std(axis=0) > 0)[:, None] & (in_b.std(axis=0) > 0)
             with np.errstate(invalid="ignore", divide="ignore"):
                 expected = np.corrcoef(in_a.T, in_b.T)[:n, n:]
-            found = np.asarray(problem.similarity(name, {}))
+            found = np.asarray(problem.similarity(name, {}))  # the table of one generator
             np.testing.assert_allclose(found[alive], expected[alive], atol=1e-4)
             assert np.all(found[~alive] == 0)
 
 
-@pytest.mark.parametrize("solver", ["scipy", "optax"])
-def test_the_solvers_agree(solver):
-    _, group, a, b = setting("mlp")
-    chosen = align.match(group, a, b, solver=solver)
-    assert chosen.objective == pytest.approx(align.match(group, a, b).objective, rel=1e-5)
-
-
 def test_a_cost_of_ones_own():
-    """Any object with ``prepare`` is a cost; here one that prefers to reverse the units."""
-
-    class Reversal:
-        coupled = False
-
-        def prepare(self, group, a, b):
-            self.sizes = group.sizes
-            return self
-
-        def similarity(self, name, element, unknown=frozenset()):
-            return np.eye(self.sizes[name])[::-1]
-
-        def objective(self, element):
-            return sum(
-                float(self.similarity(n, {})[np.arange(s), element[n]].sum())
-                for n, s in self.sizes.items()
-            )
-
-        def bound(self):
-            return float(sum(self.sizes.values()))
-
+    """A function from generators to matrices is a cost; here one that prefers to reverse units."""
     _, group, a, b = setting("mlp")
-    found = align.match(group, a, b, cost=Reversal())
-    assert found.objective == found.bound
-    for name, size in group.sizes.items():
+    sizes = group.sizes
+    cost = align.SimilarityCost(lambda name, a, b: np.eye(sizes[name])[::-1])
+    found = align.match(group, a, b, cost=cost)
+    assert found.objective == found.bound == sum(sizes.values())
+    for name, size in sizes.items():
         np.testing.assert_array_equal(found.element[name], np.arange(size)[::-1])
+
+
+def test_a_coupled_cost_of_ones_own_is_weight_matching():
+    _, group, a, b = setting("mlp")
+
+    def first_layers(name, a, b):
+        layer = {12: "w0", 9: "w1", 4: "skip"}[group.sizes[name]]
+        return np.asarray(a[layer]).T @ np.asarray(b[layer])
+
+    found = align.match(group, a, b, cost=align.SimilarityCost(first_layers, coupled=True))
+    assert found.bound == np.inf
+    assert np.all(np.diff(found.history) >= 0)
+    moved = symmetry.act(group, found.element, b)
+    expected = sum(np.vdot(a[layer], moved[layer]) for layer in ("w0", "w1", "skip"))
+    assert found.objective == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "error", "message"),
+    [
+        (np.ones((2, 2)), StructureError, r"have the shape \(2, 2\): return a matrix of shape"),
+        (np.full((12, 12), np.nan), MconnError, "are not finite"),
+    ],
+)
+def test_a_wrong_matrix_of_ones_own_names_the_generator(matrix, error, message):
+    _, group, a, b = setting("mlp")
+    first = group.generators[0]
+    assert first.size == 12
+    cost = align.SimilarityCost(lambda name, a, b: matrix if name == first.name else None)
+    with pytest.raises(error, match=f"the similarities of '{first.name}' {message}"):
+        align.match(group, a, b, cost=cost)
 
 
 def test_networks_of_two_architectures_name_the_first_leaf():
@@ -234,8 +228,10 @@ def test_unknown_choices_are_refused():
     _, group, a, b = setting("mlp")
     with pytest.raises(ConfigError, match="start 'profil' is unknown"):
         align.match(group, a, b, start="profil")
-    with pytest.raises(ConfigError, match="assignment solver 'scippy' is unknown"):
-        align.match(group, a, b, solver="scippy")
+    with pytest.raises(ConfigError, match="schedule 'margins' is unknown"):
+        align.match(group, a, b, schedule="margins")
+    with pytest.raises(ConfigError, match="restarts is 0: at least one"):
+        align.match(group, a, b, restarts=0)
 
 
 def test_one_example_has_no_correlations():

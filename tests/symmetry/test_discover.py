@@ -46,9 +46,9 @@ def test_sites_of_an_mlp():
     assert group["first sign"].sites == group["first"].sites
     assert group["first"].kind == "permutation"
     assert set(group["first"].sites) == {
-        Site("first/w", 1),
-        Site("first/b", 0),
-        Site("second/w", 0),
+        Site("first/w", 1, makes=True),
+        Site("first/b", 0, makes=True),
+        Site("second/w", 0, reads=True),
     }
     assert group["second"].size == 7
     assert [value.moment for value in group["first"].values] == ["before", "after"]

@@ -35,7 +35,14 @@ GENERATORS = objects(
     "moved_by",
     kind=st.sampled_from(KINDS),
     sites=lists(
-        objects("leaf", *SEGMENT, power=st.integers(-9, 9), fibres=lists(objects(*SEGMENT)))
+        objects(
+            "leaf",
+            *SEGMENT,
+            power=st.integers(-9, 9),
+            fibres=lists(objects(*SEGMENT)),
+            makes=st.booleans(),
+            reads=st.booleans(),
+        )
     ),
     values=lists(objects("number", "primitive", *SEGMENT, "moment")),
     fibres=lists(objects("name", "size", moves=st.booleans())),
@@ -63,6 +70,18 @@ def test_any_symmetry_survives(stored):
     assert symmetry.from_json(json.loads(json.dumps(symmetry.to_json(group)))) == group
 
 
+def test_what_was_stored_without_roles_has_none(stored):
+    older = copy.deepcopy(stored)
+    for generator in older["generators"]:
+        for site in generator["sites"]:
+            del site["makes"], site["reads"]
+    group, before = symmetry.from_json(older), symmetry.from_json(stored)
+    assert not any(site.makes or site.reads for each in group.generators for site in each.sites)
+    assert [each.sites[0].place for each in group.generators] == [
+        each.sites[0].place for each in before.generators
+    ]
+
+
 def places(tree, path=()):
     """The path of every entry of a tree of dictionaries and lists."""
     items = tree.items() if isinstance(tree, dict) else enumerate(tree)
@@ -81,7 +100,8 @@ def test_any_damaged_entry_is_refused(stored, data, damage):
     for name in path:
         parent = parent[name]
     # These are no damage: a power may be negative, and a flag is true or false.
-    assume((last, damage) not in [("power", -1), ("exact", True), ("moves", True)])
+    flags = [(flag, True) for flag in ("exact", "makes", "moves", "reads")]
+    assume((last, damage) not in [("power", -1), *flags])
     parent[last] = damage
     with pytest.raises(StructureError, match=r": write it again with to_json$") as caught:
         symmetry.from_json(damaged)

@@ -66,7 +66,10 @@ def cases(shared, monkeypatch):
 
 
 def site_sets(group):
-    return {frozenset(generator.sites) for generator in group.generators}
+    return {
+        frozenset((site.leaf, site.place) for site in generator.sites)
+        for generator in group.generators
+    }
 
 
 @pytest.mark.parametrize("name", NETWORKS)

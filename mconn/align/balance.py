@@ -1,0 +1,46 @@
+"""The start for groups that stretch: align the shortest representatives of both orbits first.
+
+Factors and invertible matrices of two networks may differ by orders of magnitude, and then units
+look alike or not for no reason but their scale. In the shortest parameters of its orbit
+(`mconn.symmetry.canonical`) a network is determined up to orthogonal maps, so that two of them are
+aligned by permutations, signs and orthogonal matrices alone. With c_a, c_b the elements that lead
+to the representatives and h that which aligns them, the start is c_a^-1 h c_b.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from mconn import symmetry as groups
+from mconn.align.position import STRETCHING, Leaves
+from mconn.symmetry import Element, Symmetry
+
+
+def compact(symmetry: Symmetry) -> Symmetry:
+    """The subgroup of the elements that keep norms."""
+    generators = tuple(
+        replace(generator, kind="orthogonal") if generator.kind == "general linear" else generator
+        for generator in symmetry.generators
+        if generator.kind != "scaling"
+    )
+    return replace(symmetry, generators=generators)
+
+
+def stretches(symmetry: Symmetry) -> bool:
+    """Whether some generator does not keep norms."""
+    return any(generator.kind in STRETCHING for generator in symmetry.generators)
+
+
+def shortest(symmetry: Symmetry, leaves: Leaves) -> tuple[Element, Leaves]:
+    """The element that leads to the shortest parameters, and these."""
+    element = groups.canonical_element(symmetry, dict(leaves))
+    moved = groups.act(symmetry, element, dict(leaves))
+    return element, {name: np.asarray(leaf) for name, leaf in moved.items()}
+
+
+def between(symmetry: Symmetry, first: Element, aligned: Element, second: Element) -> Element:
+    """The element c_a^-1 h c_b, for h of the compact subgroup."""
+    lifted = groups.lift(symmetry, aligned)
+    there = groups.compose(symmetry, lifted, second)
+    element = groups.compose(symmetry, groups.inverse(symmetry, first), there)
+    return {name: np.asarray(part) for name, part in element.items()}

@@ -1,0 +1,133 @@
+"""One network moved onto another: the start, the ascent from it, and what is told of the result."""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from mconn import trees
+from mconn.align.ascent import SCHEDULES, ascend
+from mconn.align.cost import Cost, Position, Problem
+from mconn.align.solve import margins
+from mconn.align.starts import start_named
+from mconn.align.weights import WeightCost, wide_leaves
+from mconn.choices import check_choice
+from mconn.errors import ConfigError, MconnError
+from mconn.symmetry import Element, Symmetry
+from mconn.symmetry.action import check_fits
+from mconn.types import Key, Params
+
+
+@dataclass(frozen=True)
+class Match:
+    """What :func:`match` found.
+
+    Objective and barrier are different things: the best match of the weights can be the worst
+    path. Judge a match by :func:`mconn.landscape.barrier`.
+
+    Attributes:
+        element: the element g; ``symmetry.act(group, element, b)`` is the aligned network.
+        objective: what the ascent maximised, in the cost's unit.
+        margins: for every generator that is matched unit by unit, how much the objective loses if
+            a unit changes its place (see `mconn.align.solve.margins`), in the order of a's units.
+            Where margins are near zero other matches are as good: an ambiguity of the networks.
+        history: the objective at the start and after each sweep that changed something.
+        fixed_point: whether the last sweep changed nothing, rather than the sweeps running out.
+        problem: what was solved.
+    """
+
+    element: Element
+    objective: float
+    margins: Mapping[str, Float[np.ndarray, "..."]]
+    history: tuple[float, ...]
+    fixed_point: bool
+    problem: Problem = field(repr=False)
+
+    @functools.cached_property
+    def bound(self) -> float:
+        """A number that no element's objective exceeds; computed when it is first asked for."""
+        return self.problem.bound()
+
+
+def match(
+    symmetry: Symmetry,
+    a: Params,
+    b: Params,
+    *,
+    cost: Cost | None = None,
+    start: str | Element = "profile",
+    schedule: str = "random",
+    restarts: int = 1,
+    sweeps: int = 100,
+    key: Key | None = None,
+) -> Match:
+    """Find the element of the group that moves ``b`` closest to ``a``.
+
+    Block coordinate ascent: visit the generators; for each, hold the others, and project its
+    overlap onto the generator's group: linear assignment for permutations, the polar factor for
+    orthogonal matrices, a quartic's root for scalings, Gauss-Newton for invertible matrices, and
+    assignment over the inner solutions for permuted heads. No step lowers the objective. Ainsworth
+    et al. 2023, algorithm 1, for any cost and any discovered group.
+
+    It runs on the host, where nothing needs to be compiled; :func:`mconn.align.climb` is the same
+    for permutations inside ``jit`` and ``vmap``.
+
+    Args:
+        symmetry: the group, from :func:`mconn.symmetry.discover`, or a part of it:
+            ``symmetry.permutations(group)``, ``group.restricted(["permutation", "orthogonal"])``.
+        a: the network that stays.
+        b: the network that is moved.
+        cost: what makes units alike; :class:`WeightCost` by default.
+        start: ``profile`` (sorted profiles), ``identity``, ``random``, or an element.
+        schedule: the order of visits: ``random``, or ``margin``, the surest matches first.
+        restarts: how many starts to try; the best result is kept. They differ by their keys, so
+            that more than one makes sense with a ``random`` start or schedule.
+        sweeps: largest number of sweeps over the generators.
+        key: decides the order of visits and the random start; ``jax.random.key(0)`` by default.
+
+    Raises:
+        StructureError: naming the first leaf in which the networks differ from each other, or
+            from the network that the group was discovered for.
+        MconnError: naming the first leaf that is not finite.
+        ConfigError: naming an unknown start or schedule, or fewer than one start.
+    """
+    trees.check_same_structure(a, b)
+    check_fits(symmetry, a)
+    for name, network in (("a", a), ("b", b)):
+        check_finite(name, network)
+    check_choice("schedule", schedule, SCHEDULES)
+    if restarts < 1:
+        raise ConfigError(f"restarts is {restarts}: at least one start is needed")
+    key = jax.random.key(0) if key is None else key
+    problem = (cost or WeightCost()).prepare(symmetry, a, b)
+
+    def attempt(key: Key) -> tuple[Position, list[float], bool]:
+        if isinstance(start, str):
+            position = start_named(start)(symmetry, problem, schedule, key)
+        else:
+            position = problem.position(start)
+        return position, *ascend(symmetry, position, schedule, sweeps, key)
+
+    keys = [key] if restarts == 1 else list(jax.random.split(key, restarts))
+    position, history, fixed_point = max(map(attempt, keys), key=lambda found: found[1][-1])
+    gaps = {}
+    for generator in symmetry.generators:
+        overlap = position.overlap(generator)
+        found = None if overlap is None else margins(generator, overlap)
+        if found is not None:
+            gaps[generator.name] = found
+    element = dict(position.element)
+    return Match(element, history[-1], gaps, tuple(history), fixed_point, problem)
+
+
+def check_finite(name: str, network: Params) -> None:
+    """Refuse a network that has diverged."""
+    for leaf, value in wide_leaves(network).items():
+        if not np.isfinite(value).all():
+            raise MconnError(
+                f"leaf '{leaf}' of {name} is not finite: the network has diverged, "
+                "align an earlier checkpoint"
+            )
