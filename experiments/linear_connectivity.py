@@ -9,7 +9,7 @@ is left on the line to the best one (Entezari et al., ICLR 2022, conjecture 1; A
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -28,11 +28,12 @@ from mconn.experiment import (
     barrier_bars,
     profile_figure,
 )
-from mconn.experiment.stages import Align, Sweep, Train
+from mconn.experiment.stages import Align, Sweep, Train, methods
 from mconn.experiment.tables import gather, numbers, where
 from mconn.training import TrainConfig
 
-Method = Literal["naive", "weights", "activations", "random"]
+Method = Literal["naive"] | methods.Method
+METHODS: tuple[Method, ...] = ("naive", *methods.METHODS)
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ class LinearConnectivity(Experiment):
 
     Attributes:
         train: what is trained; every pair of its seeds is compared.
-        methods: what is done to the second network of a pair first: nothing (``naive``), weight
-            or activation matching, or a ``random`` element of the group, the control.
+        methods: what is done to the second network of a pair first: nothing (``naive``), or one of
+            `mconn.experiment.stages.methods`, with a ``random`` element of the group as control.
         points: equispaced points on each line.
         expected: published mean train chord barriers by method, for the claims.
         expected_source: where they were published.
@@ -58,7 +59,7 @@ class LinearConnectivity(Experiment):
 
     def __post_init__(self) -> None:
         for method in self.methods:
-            check_choice("method", method, get_args(Method))
+            check_choice("method", method, METHODS)
         if len(self.train.seeds) < 2:
             raise ConfigError(
                 f"seeds are {self.train.seeds}: a line needs two networks, train at least two"
@@ -105,7 +106,7 @@ class LinearConnectivity(Experiment):
             headline=_headline(self.methods, chord, profile),
             note=(
                 "The second network of a pair is left as it is (naive), permuted to match the "
-                "first one's weights or activations, or permuted at random (the control). Chord "
+                "first one by the named method, or permuted at random (the control). Chord "
                 "barrier: the largest height of the loss above the straight line through the "
                 "ends' losses, in nats per example, "
                 + (
@@ -261,9 +262,12 @@ def _alignment_section(matches: pa.Table, aligned: list[Result]) -> list[Section
             + aligned[0].facts["symmetry"],
             tables={"matches": matches},
             captions={
-                "matches": "What each alignment maximised, a bound that no permutation exceeds, "
-                "and the distance between the two networks before and after. The objective is not "
-                "the barrier: the closest weights need not give the lowest path."
+                "matches": "What each alignment maximised (minus the loss half way, if it was "
+                "learned), a bound that no permutation exceeds, the worst of the ascents with "
+                "different orders of visits, what the identity and a random element reach, the "
+                "margins by which units are matched, and the distance between the two networks "
+                "before and after. The objective is not the barrier: the closest weights need not "
+                "give the lowest path. Margins near zero tell of other matches that are as good."
             },
         )
     ]

@@ -54,19 +54,34 @@ class ActivationCost:
             DataError: with fewer than two examples.
             ConfigError: if a batch would be empty.
         """
-        if self.batch_size < 1:
-            raise ConfigError(f"batch_size is {self.batch_size}: it must be at least 1")
-        count = len(self.inputs)
-        if count < 2:
-            raise DataError(f"correlations need at least two examples, got {count}")
-        number = math.ceil(count / self.batch_size)
-        size = count // number
-        batches = np.asarray(self.inputs)[: number * size].reshape(
-            number, size, *self.inputs.shape[1:]
-        )
-        tables = _similarities(symmetry, self.apply, self.centred, self.normalised, a, b, batches)
-        tables = {name: np.asarray(table) for name, table in tables.items()}
+        tables = self.tables(symmetry, a, b)
         return SimilarityProblem(symmetry, lambda name, _: tables.get(name))
+
+    def tables(
+        self, symmetry: Symmetry, a: Params, b: Params
+    ) -> dict[str, Float[np.ndarray, "n n"]]:
+        """The similarities of a's units with b's, of every generator that has activations."""
+        batches = in_batches(self.inputs, self.batch_size)
+        tables = _similarities(symmetry, self.apply, self.centred, self.normalised, a, b, batches)
+        return {name: np.asarray(table) for name, table in tables.items()}
+
+
+def in_batches(
+    inputs: Float[Array | np.ndarray, "n ..."], batch_size: int
+) -> Float[np.ndarray, "batches size ..."]:
+    """The inputs in batches of equal size, without the few that are left over.
+
+    Raises:
+        DataError: with fewer than two examples.
+        ConfigError: if a batch would be empty.
+    """
+    if batch_size < 1:
+        raise ConfigError(f"batch_size is {batch_size}: it must be at least 1")
+    if len(inputs) < 2:
+        raise DataError(f"correlations need at least two examples, got {len(inputs)}")
+    number = math.ceil(len(inputs) / batch_size)
+    size = len(inputs) // number
+    return np.asarray(inputs)[: number * size].reshape(number, size, *inputs.shape[1:])
 
 
 @jax.tree_util.register_dataclass

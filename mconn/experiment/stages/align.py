@@ -3,18 +3,19 @@
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from mconn import align, data, paths, symmetry, trees
+from mconn import data, paths, symmetry, trees
 from mconn.choices import check_choice
+from mconn.errors import ConfigError
 from mconn.experiment.stage import Context, Result, Stage
+from mconn.experiment.stages.methods import METHODS, Method, find
 from mconn.experiment.stages.train import Train
 from mconn.types import ApplyFn, Params
-
-Method = Literal["weights", "activations", "random"]
 
 PLANTED_EXAMPLES = 1000
 
@@ -24,22 +25,30 @@ class Align(Stage):
     """Discover and certify the network's symmetry, then align every pair of seeds.
 
     The result's tree holds, for the pair of seeds ``a`` and ``b``, under the name ``a-b`` the
-    element that moves b onto a; its table ``matches`` has a row per pair. Its facts are the
-    ``symmetry``, the ``certificate`` (largest relative change of the outputs under each generator,
-    in float64) and ``planted`` (the relative change of the outputs half way between the first
-    network and a randomly permuted copy of it, after alignment: nothing, if the method works).
+    element that moves b onto a; its table ``matches`` has a row per pair, with the objective, its
+    spread over keys, what the identity and a random element reach, and the margins of the matched
+    units. Its facts are the ``symmetry``, the ``certificate`` (largest relative change of the
+    outputs under each generator, in float64), ``planted`` (the relative change of the outputs half
+    way between the first network and a randomly permuted copy of it, after alignment: nothing, if
+    the method works) and ``recovered`` (the share of the copy's units that were put back).
 
     Attributes:
         train: the networks.
-        method: the cost, ``weights`` or ``activations`` on the training split; ``random`` is the
-            control that draws an element of the group.
+        method: how; see `mconn.experiment.stages.methods`. Data are those of the training split.
+        keys: ascents of each pair with different orders of visits, where the order matters; the
+            best is kept.
     """
+
+    version: ClassVar[int] = 2
 
     train: Train
     method: Method
+    keys: int = 3
 
     def __post_init__(self) -> None:
-        check_choice("method", self.method, get_args(Method))
+        check_choice("method", self.method, METHODS)
+        if self.keys < 1:
+            raise ConfigError(f"keys is {self.keys}: at least one ascent is needed")
 
     def run(self, inputs: Mapping[str, Any], context: Context) -> Result:
         """Align the pairs one after the other."""
@@ -53,29 +62,31 @@ class Align(Stage):
         certificate = symmetry.certify(group, apply, first, examples, key=jax.random.key(0))
         certificate.check()
 
-        cost = (
-            align.ActivationCost(apply, dataset.train.inputs)
-            if self.method == "activations"
-            else align.WeightCost()
-        )
         elements, rows = {}, []
         pairs = list(itertools.combinations(range(len(config.seeds)), 2))
         with context.progress.task(f"align {self.method}", total=len(pairs), unit="pair") as task:
             for done, (i, j) in enumerate(pairs, start=1):
                 pair = f"{config.seeds[i]}-{config.seeds[j]}"
                 a, b = trees.index(networks, i), trees.index(networks, j)
-                found = self._match(group, a, b, cost, jax.random.key(done))
+                found = find(
+                    self.method,
+                    group,
+                    apply,
+                    a,
+                    b,
+                    dataset.train,
+                    self.keys,
+                    jax.random.key(done),
+                )
                 elements[pair] = trees.to_numpy(dict(found.element))
                 moved = symmetry.act(group, found.element, b)
+                told = found._asdict()
+                del told["element"]
                 rows.append(
                     {
                         "pair": pair,
                         "method": self.method,
-                        "objective": found.objective,
-                        "start_objective": found.history[0],
-                        "bound": found.bound,
-                        "sweeps": len(found.history) - 1,
-                        "fixed_point": found.fixed_point,
+                        **told,
                         "distance_before": float(trees.distance(a, b)),
                         "distance_after": float(trees.distance(a, moved)),
                     }
@@ -83,26 +94,27 @@ class Align(Stage):
                 task.update(done, pair=pair)
         facts = {"symmetry": group.describe(), "certificate": dict(certificate.changes)}
         if self.method != "random":
-            some = jnp.asarray(dataset.train.inputs[:PLANTED_EXAMPLES])
-            facts["planted"] = _planted(group, apply, first, some, cost)
+            some = data.Split(
+                dataset.train.inputs[:PLANTED_EXAMPLES], dataset.train.labels[:PLANTED_EXAMPLES]
+            )
+            facts |= planted(self.method, group, apply, first, some)
         return Result(tree=elements, tables={"matches": pa.Table.from_pylist(rows)}, facts=facts)
 
-    def _match(
-        self, group: symmetry.Symmetry, a: Params, b: Params, cost: align.Cost, key: jax.Array
-    ) -> align.Match:
-        if self.method == "random":
-            return align.match(group, a, b, cost=cost, start="random", sweeps=0, key=key)
-        return align.match(group, a, b, cost=cost, key=key)
 
-
-def _planted(
-    group: symmetry.Symmetry, apply: ApplyFn, network: Params, inputs: jax.Array, cost: align.Cost
-) -> float:
-    # Units that are dead on the data are alike to a data-aware cost, so that which of them goes
-    # where says nothing; the function half way does.
+def planted(
+    method: Method, group: symmetry.Symmetry, apply: ApplyFn, network: Params, some: data.Split
+) -> dict[str, float]:
+    """How well a randomly permuted copy of a network is put back."""
     scramble = symmetry.random_element(group, jax.random.key(1))
     copy = symmetry.act(group, scramble, network)
-    found = align.match(group, network, copy, cost=cost)
-    half_way = paths.line(network, symmetry.act(group, found.element, copy))(0.5)
-    expected = apply(network, inputs)
-    return float(abs(apply(half_way, inputs) - expected).max() / abs(expected).max())
+    element = find(method, group, apply, network, copy, some, 1, jax.random.key(2)).element
+    # Units that are dead on the data are alike to a data-aware cost, so that which of them goes
+    # where says nothing; the function half way does.
+    half_way = paths.line(network, symmetry.act(group, element, copy))(0.5)
+    expected = apply(network, some.inputs)
+    back = symmetry.compose(group, element, scramble)
+    right = [np.asarray(back[g.name] == np.arange(g.size)) for g in group.generators]
+    return {
+        "planted": float(abs(apply(half_way, some.inputs) - expected).max() / abs(expected).max()),
+        "recovered": float(np.mean(np.concatenate(right))) if right else 1.0,
+    }

@@ -1,0 +1,114 @@
+"""Weights that are compared in the metric of what they are applied to."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from mconn import symmetry as groups
+from mconn.align.activations import in_batches
+from mconn.align.balance import stretches
+from mconn.align.weights import WeightProblem, wide_leaves
+from mconn.errors import ConfigError
+from mconn.symmetry import Symmetry
+from mconn.types import ApplyFn, Params
+
+
+@dataclass(frozen=True)
+class CovarianceCost:
+    """Similarity of two units is that of their weights, in the metric of what they read.
+
+    Two units with incoming weights w and v differ on the data by E (w z - v z)^2, not by |w - v|^2:
+    weights count by the activations z that they read, so that those on units which are always
+    silent do not. Every axis that a leaf reads is multiplied by the square root of the second
+    moments of its own network's activations there, scaled to a mean of one, and weights are
+    matched then: the square root moves with the units, so that the objective <a', g b'> is linear
+    in every generator. Ferbach et al. 2024, section 4, for every layer. What the first layer reads
+    are the inputs, along their last axis; moments between the positions of a convolution's window
+    are left out.
+
+    Attributes:
+        apply: the network, (params, inputs) -> outputs.
+        inputs: examples, shape (n, ...).
+        batch_size: examples in one pass.
+    """
+
+    apply: ApplyFn
+    inputs: Float[Array | np.ndarray, "n ..."]
+    batch_size: int = 1000
+
+    def prepare(self, symmetry: Symmetry, a: Params, b: Params) -> WeightProblem:
+        """Pose the problem; see :class:`mconn.align.Cost`.
+
+        Raises:
+            ConfigError: if the group stretches, under which this metric is not kept.
+        """
+        if stretches(symmetry):
+            raise ConfigError(
+                "the covariance cost moves units without stretching them: give match the group "
+                "symmetry.permutations(group)"
+            )
+        batches = in_batches(self.inputs, self.batch_size)
+        leaves = [self.weighted(symmetry, network, batches) for network in (a, b)]
+        return WeightProblem(symmetry, *leaves)
+
+    def weighted(
+        self, symmetry: Symmetry, network: Params, batches: Float[np.ndarray, "batches n ..."]
+    ) -> dict[str, np.ndarray]:
+        """The leaves of a network in the metric of its own activations."""
+        leaves = wide_leaves(network)
+        moments = second_moments(symmetry, self.apply, network, batches)
+        inputs = batches.reshape(-1, batches.shape[-1])
+        metrics = {
+            (pin.leaf, pin.axis): inputs.T @ inputs
+            for pin in symmetry.pinned
+            if pin.reason == "an input" and pin.size == inputs.shape[1]
+        }
+        for generator in symmetry.generators:
+            for site in generator.sites:
+                is_read = site.reads and not site.makes and is_plain(leaves, generator, site)
+                if is_read and generator.name in moments:
+                    metrics[site.leaf, site.axis] = np.asarray(moments[generator.name])
+        for (leaf, axis), moment in metrics.items():
+            multiplied = np.tensordot(leaves[leaf], square_root(moment), axes=(axis, 0))
+            leaves[leaf] = np.moveaxis(multiplied, -1, axis)
+        return leaves
+
+
+def square_root(moment: Float[np.ndarray, "n n"]) -> Float[np.ndarray, "n n"]:
+    """The symmetric square root of second moments, scaled to a mean square of one."""
+    values, axes = np.linalg.eigh(moment.astype(np.float64))
+    values = np.maximum(values, 0)
+    scale = values.mean() if values.any() else 1.0
+    return ((axes * np.sqrt(values / scale)) @ axes.T).astype(moment.dtype)
+
+
+def is_plain(leaves: dict[str, np.ndarray], generator: groups.Generator, site: groups.Site) -> bool:
+    """Whether the generator's units are a whole axis of the leaf."""
+    return not generator.fibres and leaves[site.leaf].shape[site.axis] == generator.size
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def second_moments(
+    symmetry: Symmetry, apply: ApplyFn, params: Params, batches: Float[Array, "batches n ..."]
+) -> dict[str, Float[Array, "size size"]]:
+    """E z z^T of every generator's activations, the mean over the values in which it lives."""
+
+    def of_batch(inputs: Array) -> dict[str, Array]:
+        values = groups.activations(symmetry, apply, params, inputs)
+        return {
+            name: jnp.stack(
+                [jnp.matmul(z.T, z, precision="highest") / z.shape[0] for z in arrays]
+            ).mean(axis=0)
+            for name, arrays in values.items()
+            if arrays
+        }
+
+    def add(total: dict[str, Array], inputs: Array) -> tuple[dict[str, Array], None]:
+        return jax.tree.map(jnp.add, total, of_batch(inputs)), None
+
+    total, _ = jax.lax.scan(add, of_batch(batches[0]), batches[1:])
+    return jax.tree.map(lambda moment: moment / len(batches), total)

@@ -1,0 +1,191 @@
+"""The compiled programs of learned matching: the start, some steps, and an evaluation."""
+
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Int
+
+from mconn import paths, trees
+from mconn.align.nearest import (
+    Potentials,
+    nearest_permutation,
+    polar,
+    sinkhorn,
+    straight_through,
+)
+from mconn.align.relaxed import matrices
+from mconn.symmetry import Element, Symmetry, act
+from mconn.types import Batch, Params
+
+LossFn = Callable[[Params, Batch], Float[Array, ""]]
+"""``loss_fn(params, batch) -> loss``: the mean over the examples of a batch; a pure function."""
+
+
+class State(NamedTuple):
+    """What a step changes; the potentials are kept by the size of their matrices."""
+
+    latents: dict[str, Float[Array, "... n n"]]
+    optimiser: Any
+    potentials: dict[int, Potentials]
+
+
+@dataclass(frozen=True)
+class Program:
+    """What the compiled functions are compiled for."""
+
+    symmetry: Symmetry
+    relaxed: Symmetry
+    names: tuple[str, ...]
+    loss_fn: LossFn
+    estimator: str
+    optimiser: optax.GradientTransformation
+
+    @property
+    def permuted(self) -> tuple[str, ...]:
+        """The generators that permute."""
+        return tuple(name for name in self.names if self.symmetry[name].kind == "permutation")
+
+    @property
+    def turned(self) -> tuple[str, ...]:
+        """The generators that are orthogonal."""
+        return tuple(name for name in self.names if name not in self.permuted)
+
+    @property
+    def sizes(self) -> dict[int, list[str]]:
+        """The generators that permute as many units: their matrices are solved in one stack."""
+        sizes: dict[int, list[str]] = {}
+        for name in self.permuted:
+            sizes.setdefault(self.symmetry[name].size, []).append(name)
+        return sizes
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def begin(program: Program, element: Element) -> State:
+    """The latents of the start."""
+    whole = matrices(program.symmetry, element)
+    latents = {
+        name: whole[name] * (1 if name in program.permuted else whole[name].shape[-1] ** 0.5)
+        for name in program.names
+    }
+    potentials = {}
+    for size, names in program.sizes.items():
+        zeros = jnp.zeros((sum(program.symmetry[name].copies for name in names), size))
+        potentials[size] = (zeros, zeros)
+    return State(latents, program.optimiser.init(latents), potentials)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def advance(
+    program: Program,
+    state: State,
+    start: Element,
+    a: Params,
+    b: Params,
+    batches: Batch,
+    order: Int[Array, " steps"],
+    ts: Float[Array, " steps"],
+    temperature: Float[Array, ""],
+) -> tuple[State, Element, tuple[Float[Array, " steps"], Float[Array, " steps"]]]:
+    """Some steps: the new state, its element, and the steps' losses and gradients' norms."""
+    fixed = matrices(program.symmetry, start)
+
+    def step(state: State, chosen: tuple[Array, Array]) -> tuple[State, tuple[Array, Array]]:
+        row, t = chosen
+
+        def objective(latents: dict[str, Array]) -> tuple[Array, dict[int, Potentials]]:
+            element, potentials = relaxation(program, latents, state.potentials, temperature)
+            moved = act(program.relaxed, {**fixed, **element}, b)
+            return program.loss_fn(paths.line(a, moved)(t), trees.index(batches, row)), potentials
+
+        (loss, potentials), gradient = jax.value_and_grad(objective, has_aux=True)(state.latents)
+        change, optimiser = program.optimiser.update(gradient, state.optimiser, state.latents)
+        latents = optax.apply_updates(state.latents, change)
+        return State(latents, optimiser, potentials), (loss, optax.tree.norm(gradient))
+
+    state, measured = jax.lax.scan(step, state, (order, ts))
+    found = nearest(program, state.latents)
+    found = {name: part.astype(start[name].dtype) for name, part in found.items()}
+    return state, {**start, **found}, measured
+
+
+def relaxation(
+    program: Program,
+    latents: Mapping[str, Array],
+    potentials: Mapping[int, Potentials],
+    temperature: Array,
+) -> tuple[dict[str, Array], dict[int, Potentials]]:
+    """The matrices that move the network at a step, and Sinkhorn's potentials at them."""
+    element = {name: polar(latents[name]) for name in program.turned}
+    found = dict(potentials)
+    for size, names in program.sizes.items():
+        stack = stacked(latents, names)
+        if program.estimator == "sinkhorn":
+            epsilon = temperature / np.log(max(size, 2))
+            stack, found[size] = sinkhorn(stack, epsilon, potentials[size])
+        else:
+            stack = straight_through(stack)
+        element |= unstacked(stack, {name: latents[name].shape for name in names})
+    return element, found
+
+
+def nearest(program: Program, latents: Mapping[str, Array]) -> dict[str, Array]:
+    """The element nearest to the latents."""
+    element = {name: polar(latents[name]) for name in program.turned}
+    for names in program.sizes.values():
+        shapes = {name: latents[name].shape[:-1] for name in names}
+        element |= unstacked(nearest_permutation(stacked(latents, names)), shapes)
+    return element
+
+
+def stacked(latents: Mapping[str, Array], names: Iterable[str]) -> Float[Array, "stack n n"]:
+    """The matrices of some generators of one size, all copies of each."""
+    return jnp.concatenate([latents[n].reshape(-1, *latents[n].shape[-2:]) for n in names])
+
+
+def unstacked(stack: Array, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
+    """The parts of a stack."""
+    counts = [int(np.prod(shape)) // int(np.prod(stack.shape[1:])) for shape in shapes.values()]
+    parts = jnp.split(stack, np.cumsum(counts)[:-1])
+    return {name: p.reshape(s) for p, (name, s) in zip(parts, shapes.items(), strict=True)}
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def evaluate(
+    program: Program, element: Element, a: Params, b: Params, batches: Batch, t: Float[Array, ""]
+) -> Float[Array, ""]:
+    """The mean over batches of the loss at one point of the line."""
+    params = paths.line(a, act(program.symmetry, element, b))(t)
+    return jax.lax.map(lambda batch: program.loss_fn(params, batch), batches).mean()
+
+
+@functools.cache
+def default_optimiser(estimator: str, steps: int) -> optax.GradientTransformation:
+    """The optimiser of an estimator; one object for all calls, which share compiled programs."""
+    if estimator == "sinkhorn":
+        return optax.adam(optax.cosine_decay_schedule(0.2, steps))
+    return optax.chain(scale_by_total(), optax.scale(-0.15))
+
+
+def scale_by_total() -> optax.GradientTransformation:
+    """Divide a matrix by the root of the sum of the mean squares of all its gradients so far.
+
+    An entry's own sum, as in AdaGrad, would let small gradients exchange units like large ones.
+    """
+
+    def init(latents: Any) -> Any:
+        return jax.tree.map(lambda latent: jnp.zeros((*latent.shape[:-2], 1, 1)), latents)
+
+    def update(gradient: Any, totals: Any, params: Any = None) -> tuple[Any, Any]:
+        del params
+        square = lambda total, g: total + (g**2).mean(axis=(-2, -1), keepdims=True)  # noqa: E731
+        totals = jax.tree.map(square, totals, gradient)
+        scale = lambda g, total: jnp.where(total > 0, g / jnp.sqrt(total), 0)  # noqa: E731
+        return jax.tree.map(scale, gradient, totals), totals
+
+    return optax.GradientTransformation(init, update)
