@@ -7,6 +7,7 @@ The areas, from the bottom floor to the top (a module imports only from floors b
     symmetry                   the symmetry group of a network, discovered from its jaxpr
     align, paths               one network moved onto another; curves between networks
     landscape                  losses along a path, barriers with their intervals
+    repair                     the variance collapse of interpolated networks, undone
     experiment                 stages, the store, the runner, figures, the report
 
 Each area is imported on first use, so that ``import mconn`` costs nothing.
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         landscape as landscape,
         models as models,
         paths as paths,
+        repair as repair,
         symmetry as symmetry,
         training as training,
         trees as trees,
@@ -40,6 +42,7 @@ __all__ = [
     "landscape",
     "models",
     "paths",
+    "repair",
     "symmetry",
     "training",
     "trees",

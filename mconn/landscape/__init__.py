@@ -11,7 +11,7 @@ from mconn.landscape.barrier import (
     barriers as barriers,
     below_chord as below_chord,
 )
-from mconn.landscape.evaluate import evaluate as evaluate
+from mconn.landscape.evaluate import MixtureRefresh as MixtureRefresh, evaluate as evaluate
 from mconn.landscape.metrics import Classification as Classification
 from mconn.landscape.normalisers import BatchNormStatistics as BatchNormStatistics
 from mconn.landscape.profile import Profile as Profile
@@ -21,6 +21,7 @@ __all__ = [
     "BatchNormStatistics",
     "Classification",
     "Estimate",
+    "MixtureRefresh",
     "Profile",
     "barrier",
     "barriers",

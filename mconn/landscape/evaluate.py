@@ -1,5 +1,6 @@
 """One evaluation kernel: every metric of every example at every point of a path."""
 
+import abc
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -9,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Float
 
 from mconn.errors import ConfigError, DataError, StructureError
 from mconn.landscape.profile import Profile
@@ -18,7 +20,21 @@ from mconn.types import Batch, EvalFn, Params
 MOST_DEVICES = 8
 """Each device holds a copy of the data; on a CPU, whose cores are devices, all in one memory."""
 
-Refresh: TypeAlias = Callable[[Params, Any], Params]
+
+class MixtureRefresh(abc.ABC):
+    """A refresh that depends on where a point lies between the ends.
+
+    If it is a registered pytree, its leaves are arguments of the compiled program.
+    """
+
+    @abc.abstractmethod
+    def __call__(
+        self, params: Params, batches: Any, mixture: Float[Array | np.ndarray, "ends"]
+    ) -> Params:
+        """``params`` of the point at which the ends have the weights ``mixture``, refreshed."""
+
+
+Refresh: TypeAlias = Callable[[Params, Any], Params] | MixtureRefresh
 """(params, batches) -> params with normaliser statistics recomputed on those batches."""
 
 
@@ -48,7 +64,8 @@ def evaluate(
         data: pytree of arrays with one leading axis of examples.
         batch_size: largest number of examples in one batch.
         points_per_call: points between two transfers to the host: the memory of the results.
-        refresh: recomputes normaliser statistics at every point; None mixes the ends'.
+        refresh: recomputes normaliser statistics at every point, or repairs the network; hashable
+            or a pytree. None mixes the ends' statistics.
         refresh_data: the examples that ``refresh`` sees: training data, whatever the split.
         devices: devices to spread the points over; the first eight local ones by default.
         finished: called with the number of finished points, to show progress.
@@ -75,9 +92,13 @@ def evaluate(
     # Calls of equal size: 25 points are two calls of 13, not one of 16 and one of 9 filled up.
     per_call = math.ceil(len(ts) / math.ceil(len(ts) / points_per_call))
     per_call = math.ceil(per_call / len(devices)) * len(devices)
-    path, batches, refresh_batches = jax.device_put(
+    if jax.tree_util.all_leaves([refresh]):
+        # A function is static, and a pytree's leaves are data: both are a pytree in this way.
+        refresh = jax.tree_util.Partial(refresh)
+    path, refresh, batches, refresh_batches = jax.device_put(
         (
             path,
+            refresh,
             _batches(data, count, batch_size),
             None
             if refresh is None
@@ -90,7 +111,7 @@ def evaluate(
         chunk = ts[start : start + per_call]
         # The last call repeats its last point, so that one program serves every call.
         padded = np.concatenate([chunk, np.repeat(chunk[-1:], per_call - len(chunk), axis=0)])
-        values = _evaluate_points(eval_fn, refresh, mesh, path, padded, batches, refresh_batches)
+        values = _evaluate_points(eval_fn, mesh, path, refresh, padded, batches, refresh_batches)
         pieces.append(
             {
                 metric: np.asarray(v)[: len(chunk)].reshape(len(chunk), -1)[:, :count]
@@ -107,20 +128,22 @@ def evaluate(
     )
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
+@partial(jax.jit, static_argnums=(0, 1))
 def _evaluate_points(
     eval_fn: EvalFn,
-    refresh: Refresh | None,
     mesh: Mesh,
     path: Path,
+    refresh: Any,
     ts: jax.Array,
     batches: Any,
     refresh_batches: Any,
 ) -> dict[str, jax.Array]:
-    def on_one_device(path: Path, ts: Any, batches: Any, refresh_batches: Any) -> Any:
+    def on_one_device(path: Path, refresh: Any, ts: Any, batches: Any, refresh_batches: Any) -> Any:
         def at_point(t: Any) -> Any:
             params = path(t)
-            if refresh is not None:
+            if isinstance(refresh, MixtureRefresh):
+                params = refresh(params, refresh_batches, path.mixture(t))
+            elif refresh is not None:
                 params = refresh(params, refresh_batches)
             return jax.lax.map(lambda batch: _values(eval_fn, params, batch), batches)
 
@@ -130,10 +153,10 @@ def _evaluate_points(
     return jax.shard_map(
         on_one_device,
         mesh=mesh,
-        in_specs=(everywhere, by_point, everywhere, everywhere),
+        in_specs=(everywhere, everywhere, by_point, everywhere, everywhere),
         out_specs=by_point,
         check_vma=False,
-    )(path, ts, batches, refresh_batches)
+    )(path, refresh, ts, batches, refresh_batches)
 
 
 def _values(eval_fn: EvalFn, params: Params, batch: Batch) -> dict[str, jax.Array]:

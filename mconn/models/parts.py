@@ -46,7 +46,7 @@ def check_parts(network: Any) -> None:
 
 
 def normalise(
-    normaliser: Normaliser, x: Float[Array, "*batch features"], train: bool
+    normaliser: str, x: Float[Array, "*batch features"], train: bool
 ) -> Float[Array, "*batch features"]:
     """Normalise the last axis: over itself (``layer``) or over all the others (``batch``)."""
     if normaliser == "layer":

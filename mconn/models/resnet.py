@@ -1,21 +1,18 @@
 """Residual networks of any depth and width."""
 
-from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from mconn.choices import check_choice
+from mconn.models.convolution import training_convolution
+from mconn.models.parts import normalise
 
-NORMALISERS: dict[str, Callable[[], nn.Module]] = {
-    "layer": nn.LayerNorm,
-    "batch": lambda: nn.BatchNorm(use_running_average=True),
-}
-
-
+NORMALISERS = ("batch", "layer")
 SHORTCUTS = ("projection", "padding", "none")
 
 
@@ -28,13 +25,15 @@ class BasicBlock(nn.Module):
     shortcut: str
 
     @nn.compact
-    def __call__(self, x: Float[Array | np.ndarray, "batch height width channels"]) -> Array:
+    def __call__(
+        self, x: Float[Array | np.ndarray, "batch height width channels"], train: bool = False
+    ) -> Array:
         """The block's output."""
-        normalise = NORMALISERS[self.normaliser]
-        y = nn.Conv(self.width, (3, 3), self.stride, use_bias=False)(x)
-        y = nn.Conv(self.width, (3, 3), use_bias=False)(nn.relu(normalise()(y)))
-        y = normalise()(y)
-        return nn.relu(y + shortcut(x, self.width, self.stride, self.normaliser, self.shortcut))
+        y = convolve(x, self.width, 3, self.stride, train)
+        y = nn.relu(normalise(self.normaliser, y, train))
+        y = convolve(y, self.width, 3, 1, train)
+        y = normalise(self.normaliser, y, train)
+        return nn.relu(y + shortcut(self, x, self.width, train))
 
 
 class Bottleneck(nn.Module):
@@ -46,32 +45,60 @@ class Bottleneck(nn.Module):
     shortcut: str
 
     @nn.compact
-    def __call__(self, x: Float[Array | np.ndarray, "batch height width channels"]) -> Array:
+    def __call__(
+        self, x: Float[Array | np.ndarray, "batch height width channels"], train: bool = False
+    ) -> Array:
         """The block's output."""
-        normalise, wide = NORMALISERS[self.normaliser], 4 * self.width
-        y = nn.relu(normalise()(nn.Conv(self.width, (1, 1), use_bias=False)(x)))
-        y = nn.Conv(self.width, (3, 3), self.stride, use_bias=False)(y)
-        y = nn.Conv(wide, (1, 1), use_bias=False)(nn.relu(normalise()(y)))
-        y = normalise()(y)
-        return nn.relu(y + shortcut(x, wide, self.stride, self.normaliser, self.shortcut))
+        y = convolve(x, self.width, 1, 1, train)
+        y = nn.relu(normalise(self.normaliser, y, train))
+        y = convolve(y, self.width, 3, self.stride, train)
+        y = nn.relu(normalise(self.normaliser, y, train))
+        y = convolve(y, 4 * self.width, 1, 1, train)
+        y = normalise(self.normaliser, y, train)
+        return nn.relu(y + shortcut(self, x, 4 * self.width, train))
 
 
-def shortcut(x: Array | np.ndarray, width: int, stride: int, normaliser: str, kind: str) -> Array:
+def convolve(
+    x: Array | np.ndarray,
+    width: int,
+    window: int,
+    stride: int,
+    train: bool,
+    name: str | None = None,
+) -> Array:
+    """A convolution with a square window and without a bias."""
+    convolution = training_convolution if train else jax.lax.conv_general_dilated
+    return nn.Conv(
+        width,
+        (window, window),
+        stride,
+        use_bias=False,
+        conv_general_dilated=convolution,
+        name=name,
+    )(x)
+
+
+def shortcut(
+    block: BasicBlock | Bottleneck, x: Array | np.ndarray, width: int, train: bool
+) -> Array:
     """The input of a block in the shape of its output: by a projection, or padded with zeros.
 
     Zero where there is no shortcut.
     """
-    if kind == "none":
+    if block.shortcut == "none":
         return jnp.zeros(())
     if x.shape[-1] == width:
         return jnp.asarray(x)
-    if kind == "projection":
-        x = nn.Conv(width, (1, 1), stride, use_bias=False, name="shortcut")(x)
-        return NORMALISERS[normaliser]()(x)
-    missing = width - x.shape[-1]
+    if block.shortcut == "projection":
+        x = convolve(x, width, 1, block.stride, train, name="shortcut")
+        return normalise(block.normaliser, x, train)
+    missing, stride = width - x.shape[-1], block.stride
     return jnp.pad(
         x[:, ::stride, ::stride], ((0, 0), (0, 0), (0, 0), (missing // 2, missing - missing // 2))
     )
+
+
+BLOCKS: dict[str, type[nn.Module]] = {"basic": BasicBlock, "bottleneck": Bottleneck}
 
 
 class ResNet(nn.Module):
@@ -80,7 +107,8 @@ class ResNet(nn.Module):
     Attributes:
         blocks: blocks of each stage; each stage has twice the channels of the one before.
         width: channels of the first stage's convolutions.
-        block: `BasicBlock` or `Bottleneck`.
+        block: ``basic`` or ``bottleneck``, or a module class like `BasicBlock`, which a config
+            cannot hold.
         normaliser: ``batch`` or ``layer``.
         shortcut: ``projection`` or ``padding``, where the number of channels changes; ``none`` for
             the plain networks of the paper.
@@ -88,12 +116,12 @@ class ResNet(nn.Module):
         classes: outputs.
 
     Raises:
-        ConfigError: for a normaliser or a shortcut that does not exist.
+        ConfigError: for a block, a normaliser or a shortcut that does not exist.
     """
 
     blocks: tuple[int, ...]
     width: int
-    block: type[nn.Module]
+    block: str | type[nn.Module]
     normaliser: str = "batch"
     shortcut: str = "projection"
     large_images: bool = False
@@ -102,36 +130,38 @@ class ResNet(nn.Module):
     def __post_init__(self) -> None:
         check_choice("normaliser", self.normaliser, NORMALISERS)
         check_choice("shortcut", self.shortcut, SHORTCUTS)
+        if isinstance(self.block, str):
+            check_choice("block", self.block, BLOCKS)
         super().__post_init__()
 
     @nn.compact
     def __call__(
-        self, x: Float[Array | np.ndarray, "batch height width channels"]
+        self, x: Float[Array | np.ndarray, "batch height width channels"], train: bool = False
     ) -> Float[Array, "batch classes"]:
-        """The logits."""
-        window, stride = ((7, 7), 2) if self.large_images else ((3, 3), 1)
-        x = nn.Conv(self.width, window, stride, use_bias=False)(x)
-        x = nn.relu(NORMALISERS[self.normaliser]()(x))
+        """The logits; ``train`` makes BatchNorm use, and update, the batch's statistics."""
+        window, stride = (7, 2) if self.large_images else (3, 1)
+        x = convolve(x, self.width, window, stride, train)
+        x = nn.relu(normalise(self.normaliser, x, train))
         if self.large_images:
             x = nn.max_pool(x, (3, 3), (2, 2), "SAME")
-        block: Any = self.block
+        block: Any = BLOCKS[self.block] if isinstance(self.block, str) else self.block
         for stage, count in enumerate(self.blocks):
             for i in range(count):
                 stride = 2 if stage > 0 and i == 0 else 1
-                x = block(self.width * 2**stage, stride, self.normaliser, self.shortcut)(x)
+                x = block(self.width * 2**stage, stride, self.normaliser, self.shortcut)(x, train)
         return nn.Dense(self.classes)(x.mean((1, 2)))
 
 
 def resnet20(width: int = 16, **options: Any) -> ResNet:
     """The network for CIFAR-10 with 16, 32 and 64 channels (section 4.2)."""
-    return ResNet((3, 3, 3), width, BasicBlock, **options)
+    return ResNet((3, 3, 3), width, "basic", **options)
 
 
 def resnet50(width: int = 64, **options: Any) -> ResNet:
     """The network for ImageNet with 50 layers (table 1)."""
-    return ResNet((3, 4, 6, 3), width, Bottleneck, large_images=True, classes=1000, **options)
+    return ResNet((3, 4, 6, 3), width, "bottleneck", large_images=True, classes=1000, **options)
 
 
 def resnet152(width: int = 64, **options: Any) -> ResNet:
     """The network for ImageNet with 152 layers (table 1)."""
-    return ResNet((3, 8, 36, 3), width, Bottleneck, large_images=True, classes=1000, **options)
+    return ResNet((3, 8, 36, 3), width, "bottleneck", large_images=True, classes=1000, **options)
