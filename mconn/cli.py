@@ -1,4 +1,4 @@
-"""The command line: ``mconn run``, ``mconn symmetry``, ``mconn list``, ``mconn show``.
+"""The command line: ``mconn run``, ``symmetry``, ``align``, ``list``, ``show``.
 
 This is the only place that sets process-wide options of JAX.
 """
@@ -29,10 +29,12 @@ Are trained networks connected in weight space: by which path, after which symme
 commands:
   run FILE[:FUNCTION] [--option value ...]   run an experiment, or go on where it was stopped
   symmetry FILE[:FUNCTION] [--json FILE]     the symmetry group of the network it would train
+  align A B --model FILE --out OUT           move one saved network onto another
   list                                       the runs in the results folder
   show RUN                                   the headline numbers and claims of a run
 
   mconn run FILE --help                      the options of an experiment
+  mconn align --help                         what a saved network may be
   mconn --version                            the version
 
 A config FILE holds typed Python functions that return an experiment; their arguments are the
@@ -86,6 +88,7 @@ def dispatch(words: list[str]) -> int:
     commands: dict[str, Callable[[list[str]], int]] = {
         "run": run,
         "symmetry": show_symmetry,
+        "align": align,
         "list": list_runs,
         "show": show,
     }
@@ -153,6 +156,17 @@ def show_symmetry(words: list[str]) -> int:
     if options.json is not None:
         export(options.json, symmetry.to_json(group))
     return 0
+
+
+def align(words: list[str]) -> int:
+    """``mconn align A B --model FILE[:FUNCTION] --out OUT [--option value ...]``."""
+    from mconn import align_command
+
+    if not words or words[0] in ("-h", "--help"):
+        sys.stdout.write(align_command.HELP)
+        return 0 if words else 2
+    set_up_jax()
+    return align_command.align(words)
 
 
 def export(path: Path, stored: Any) -> None:

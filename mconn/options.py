@@ -49,6 +49,33 @@ class SymmetryOptions(Common):
 
 
 @dataclass(frozen=True)
+class AlignOptions(RunOptions):
+    """What `mconn align` accepts beside the networks, the config and the config's own options."""
+
+    out: Path | None = None
+    """Where the aligned network goes: a .npz file, or else the folder of an orbax checkpoint."""
+
+    method: str = "weights"
+    """weights, covariance, activations, contribution, straight-through or sinkhorn."""
+
+    kinds: tuple[str, ...] = ("permutation",)
+    """Kinds of generator to match by: permutation, sign, scaling, rotation, orthogonal, "general
+    linear"."""
+
+    keys: int = 3
+    """Ascents with different orders of visits; the best is kept."""
+
+    seed: int = 0
+    """Of all random choices."""
+
+    no_barrier: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Do not measure the loss on the line."""
+
+    force: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Overwrite what was written before."""
+
+
+@dataclass(frozen=True)
 class ShowOptions(ListOptions):
     """What `mconn show` accepts."""
 
@@ -60,9 +87,11 @@ Options = TypeVar("Options", bound=Common)
 
 
 def parse(
-    command: str, words: list[str], kind: type[Options]
+    command: str, words: list[str], kind: type[Options], *, usage: str = ""
 ) -> tuple[Any, Callable[[], Any], Options]:
     """The config, the call that builds its experiment, and the command's own options.
+
+    ``usage`` is what stands before the config file, if that is more than the command.
 
     Raises:
         ConfigError: if an argument of the function cannot be an option, or a word is no option.
@@ -70,6 +99,7 @@ def parse(
     from mconn.experiment import config
 
     chosen = config.load(words[0])
+    shown = f"{usage or command} {words[0]}"
     taken = {field.name for field in fields(kind)}
     for name, argument in inspect.signature(chosen.function).parameters.items():
         if name in taken or argument.annotation is argument.empty:
@@ -91,14 +121,14 @@ def parse(
     (build, options), unknown = tyro.cli(
         both,
         args=words[1:],
-        prog=f"mconn {command} {words[0]}",
+        prog=f"mconn {shown}",
         description=(chosen.function.__doc__ or "").partition("\n\n")[0],
         return_unknown_args=True,
     )
     if unknown:
         arguments = [*inspect.signature(chosen.function).parameters, *taken]
         names = [f"--{name.replace('_', '-')}" for name in arguments]
-        refuse_option(unknown[0], names, f"{command} {words[0]}")
+        refuse_option(unknown[0], names, shown)
     return chosen, build, options
 
 

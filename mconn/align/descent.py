@@ -105,7 +105,7 @@ def advance(
 
         (loss, potentials), gradient = jax.value_and_grad(objective, has_aux=True)(state.latents)
         change, optimiser = program.optimiser.update(gradient, state.optimiser, state.latents)
-        latents = optax.apply_updates(state.latents, change)
+        latents: Any = optax.apply_updates(state.latents, change)
         return State(latents, optimiser, potentials), (loss, optax.tree.norm(gradient))
 
     state, measured = jax.lax.scan(step, state, (order, ts))
@@ -126,8 +126,8 @@ def relaxation(
     for size, names in program.sizes.items():
         stack = stacked(latents, names)
         if program.estimator == "sinkhorn":
-            epsilon = temperature / np.log(max(size, 2))
-            stack, found[size] = sinkhorn(stack, epsilon, potentials[size])
+            logits = stack * np.log(max(size, 2)) / temperature
+            stack, found[size] = sinkhorn(logits, potentials[size])
         else:
             stack = straight_through(stack)
         element |= unstacked(stack, {name: latents[name].shape for name in names})
@@ -178,14 +178,18 @@ def scale_by_total() -> optax.GradientTransformation:
     An entry's own sum, as in AdaGrad, would let small gradients exchange units like large ones.
     """
 
-    def init(latents: Any) -> Any:
-        return jax.tree.map(lambda latent: jnp.zeros((*latent.shape[:-2], 1, 1)), latents)
+    def init(params: optax.Params) -> optax.OptState:
+        return jax.tree.map(lambda latent: jnp.zeros((*latent.shape[:-2], 1, 1)), params)
 
-    def update(gradient: Any, totals: Any, params: Any = None) -> tuple[Any, Any]:
+    def update(
+        updates: optax.Updates, state: optax.OptState, params: optax.Params | None = None
+    ) -> tuple[optax.Updates, optax.OptState]:
         del params
-        square = lambda total, g: total + (g**2).mean(axis=(-2, -1), keepdims=True)  # noqa: E731
-        totals = jax.tree.map(square, totals, gradient)
-        scale = lambda g, total: jnp.where(total > 0, g / jnp.sqrt(total), 0)  # noqa: E731
-        return jax.tree.map(scale, gradient, totals), totals
+        squares = jax.tree.map(lambda g: (g**2).mean(axis=(-2, -1), keepdims=True), updates)
+        totals = jax.tree.map(jnp.add, state, squares)
+        scaled = jax.tree.map(
+            lambda g, total: jnp.where(total > 0, g / jnp.sqrt(total), 0), updates, totals
+        )
+        return scaled, totals
 
     return optax.GradientTransformation(init, update)

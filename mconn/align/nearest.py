@@ -20,24 +20,17 @@ Potentials = tuple[Float[Array, "stack n"], Float[Array, "stack n"]]
 def nearest_permutation(latents: Matrices) -> Int[Array, "... n"]:
     """The permutation p with the largest sum_i latents[i, p[i]]; exact, and works under ``jit``.
 
-    Latents that are not finite count as 0. On a CPU the host solves the assignments by SciPy, which
-    is about four times faster than optax's on the device; elsewhere nothing leaves the device.
+    Latents that are not finite are taken as finite ones. On a CPU the host solves the assignments
+    by SciPy, which is about four times faster than optax's on the device; elsewhere nothing leaves
+    the device.
     """
-    shape, size = latents.shape[:-1], latents.shape[-1]
-    if jax.default_backend() == "cpu":
-        result = jax.ShapeDtypeStruct(shape, jnp.int32)
-        return jax.pure_callback(assign_on_host, result, latents, vmap_method="expand_dims")
-    from optax.assignment import hungarian_algorithm
-
-    def assign(matrix: Array) -> Array:
-        rows, columns = hungarian_algorithm(-matrix)
-        return jnp.zeros(size, jnp.int32).at[rows].set(columns.astype(jnp.int32))
-
-    stack = jnp.nan_to_num(latents).reshape(-1, size, size)
-    return jax.vmap(assign)(stack).reshape(shape)
+    if jax.default_backend() != "cpu":
+        return assign_on_device(latents)
+    result = jax.ShapeDtypeStruct(latents.shape[:-1], jnp.int32)
+    return jax.pure_callback(assign_on_host, result, latents, vmap_method="expand_dims")
 
 
-def assign_on_host(latents: Any) -> np.ndarray:
+def assign_on_host(latents: Any) -> Int[np.ndarray, "... n"]:
     """The assignments of a stack of matrices, by SciPy."""
     from scipy.optimize import linear_sum_assignment
 
@@ -45,6 +38,18 @@ def assign_on_host(latents: Any) -> np.ndarray:
     stack = latents.reshape(-1, *latents.shape[-2:])
     columns = [linear_sum_assignment(matrix, maximize=True)[1] for matrix in stack]
     return np.asarray(columns, np.int32).reshape(latents.shape[:-1])
+
+
+def assign_on_device(latents: Matrices) -> Int[Array, "... n"]:
+    """The assignments of a stack of matrices, by optax."""
+    from optax.assignment import hungarian_algorithm
+
+    def assign(matrix: Array) -> Array:
+        rows, columns = hungarian_algorithm(-matrix)
+        return jnp.zeros(len(matrix), jnp.int32).at[rows].set(columns.astype(jnp.int32))
+
+    stack = jnp.nan_to_num(latents).reshape(-1, *latents.shape[-2:])
+    return jax.vmap(assign)(stack).reshape(latents.shape[:-1])
 
 
 @jax.custom_vjp
@@ -101,21 +106,20 @@ def product(*factors: Array) -> Array:
 
 
 def sinkhorn(
-    latents: Float[Array, "stack n n"],
-    epsilon: Float[Array, ""],
+    logits: Float[Array, "stack n n"],
     start: Potentials,
     threshold: float = 1e-3,
     iterations: int = 200,
 ) -> tuple[Float[Array, "stack n n"], Potentials]:
-    """The doubly stochastic matrix P that maximises <P, Z> + epsilon * entropy of P.
+    """The doubly stochastic matrix P = exp(L + f + g), which maximises <P, L> + entropy of P.
 
-    Cuturi 2013; as a relaxed permutation, Pena et al. 2023, equation 5. OTT finds the fixed point;
-    the gradient is that of the fixed point (Pena et al. 2023, section 3.2).
+    Cuturi 2013, arXiv:1306.0895; as a relaxed permutation, Pena et al. 2023, arXiv:2212.12042. OTT
+    finds the potentials f and g; the gradient is that of the fixed point.
 
     Args:
-        latents: Z.
-        epsilon: the temperature; at 0 P is the nearest permutation.
-        start: potentials to start from, such as those of latents nearby; zeros will do.
+        logits: L, the latents over a temperature: as it falls to 0, P becomes the permutation that
+            is nearest to them.
+        start: potentials to start from, such as those of logits nearby; zeros will do.
         threshold: how far the sums of a matrix's rows and columns may be off, summed, over n.
         iterations: the most iterations.
 
@@ -128,29 +132,27 @@ def sinkhorn(
 
     solver = Sinkhorn(threshold=threshold, max_iterations=iterations, implicit_diff=None)
 
-    def solve(latents: Array, epsilon: Array, start: Any) -> Any:
-        problem = LinearProblem(Geometry(cost_matrix=-latents, epsilon=epsilon))
-        found = solver(problem, init=start)
-        return found.matrix * len(latents), (found.potentials[0], found.potentials[1])
+    def solve(logits: Array, start: Any) -> Any:
+        found = solver(LinearProblem(Geometry(cost_matrix=-logits, epsilon=1.0)), init=start)
+        return found.matrix * len(logits), (found.potentials[0], found.potentials[1])
 
-    # OTT 0.6's own implicit gradient stops on near-permutations, and takes no other solver.
-    differentiable = jax.custom_vjp(solve)
-
-    def forward(latents: Array, epsilon: Array, start: Any) -> Any:
-        result = solve(latents, epsilon, start)
-        return result, (result[0], epsilon, start)
+    def forward(logits: Array, start: Any) -> Any:
+        result = solve(logits, start)
+        return result, (result[0], start)
 
     def backward(kept: Any, cotangents: Any) -> Any:
-        matrix, epsilon, start = kept
-        gradient = sinkhorn_gradient(matrix, cotangents[0]) / epsilon
-        return gradient, jnp.zeros_like(epsilon), jax.tree.map(jnp.zeros_like, start)
+        matrix, start = kept
+        return sinkhorn_gradient(matrix, cotangents[0]), jax.tree.map(jnp.zeros_like, start)
 
+    # The implicit gradient of OTT 0.6 fails on matrices close to a permutation: its linear system
+    # becomes singular, and the solver of it cannot be changed.
+    differentiable = jax.custom_vjp(solve)
     differentiable.defvjp(forward, backward)
-    return jax.vmap(differentiable, in_axes=(0, None, 0))(latents, epsilon, start)
+    return jax.vmap(differentiable)(logits, start)
 
 
 def sinkhorn_gradient(matrix: Float[Array, "n n"], cotangent: Array) -> Float[Array, "n n"]:
-    """The gradient in Z / epsilon of P = exp((Z + f + g) / epsilon), of which all sums are 1.
+    """The gradient in L of P = exp(L + f + g), of which all rows and columns sum to 1.
 
     It is P * (G - x - y) for the cotangent G, where the x of the rows and the y of the columns make
     all its sums 0: x + P y = r and P^T x + y = c with the sums r and c of P * G.

@@ -1,0 +1,439 @@
+import itertools
+import json
+import signal
+import sys
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import orbax.checkpoint as ocp
+import pytest
+
+from mconn import align_command, cli, data, symmetry
+from mconn.experiment import write_network
+
+CONFIG = '''
+from dataclasses import dataclass
+
+from mconn.data import DataConfig
+from mconn.experiment import Experiment, Report
+from mconn.experiment.stages import Train
+from mconn.models import MLP
+from mconn.training import TrainConfig
+
+
+@dataclass(frozen=True)
+class Training(Experiment):
+    train: TrainConfig
+
+    def stages(self):
+        return {"train": Train(self.train)}
+
+    def report(self, results):
+        return Report(title="Training", question="Does it train?", summary="yes")
+
+
+def network(width: int = 8, data: str = "digits") -> Training:
+    """Train a network.
+
+    Args:
+        width: units of a hidden layer.
+        data: the data set.
+    """
+    config = DataConfig(data, normalise="unit")
+    return Training(TrainConfig(MLP(width, 2), config, seeds=(3, 5), epochs=1))
+'''
+
+Leaves = dict[str, np.ndarray]
+Call = Callable[..., tuple[int, str, str]]
+
+MODEL = ("--model", "configs/network.py")
+FIRST, SECOND = np.random.default_rng(1).permutation(8), np.random.default_rng(2).permutation(8)
+
+
+def network(seed: int = 0, inputs: int = 64, width: int = 8, dtype: type = np.float32) -> Leaves:
+    random = np.random.default_rng(seed)
+    sizes = [inputs, width, width, 10]
+    shapes = {
+        f"Dense_{i}/{name}": shape
+        for i, (above, below) in enumerate(itertools.pairwise(sizes))
+        for name, shape in (("bias", (below,)), ("kernel", (above, below)))
+    }
+    return {name: random.normal(size=shape).astype(dtype) for name, shape in shapes.items()}
+
+
+def permuted(leaves: Leaves) -> Leaves:
+    """With the hidden units in another order, by hand."""
+    first, second = FIRST, SECOND
+    return {
+        "Dense_0/bias": leaves["Dense_0/bias"][first],
+        "Dense_0/kernel": leaves["Dense_0/kernel"][:, first],
+        "Dense_1/bias": leaves["Dense_1/bias"][second],
+        "Dense_1/kernel": leaves["Dense_1/kernel"][first][:, second],
+        "Dense_2/bias": leaves["Dense_2/bias"],
+        "Dense_2/kernel": leaves["Dense_2/kernel"][second],
+    }
+
+
+def nested(leaves: Leaves) -> dict[str, Leaves]:
+    tree: dict[str, Leaves] = {}
+    for name, value in leaves.items():
+        module, _, leaf = name.partition("/")
+        tree.setdefault(module, {})[leaf] = value
+    return tree
+
+
+def save(name: str, leaves: Leaves, separator: str = "|", level: str = "") -> None:
+    arrays = {level + leaf.replace("/", separator): value for leaf, value in leaves.items()}
+    np.savez(name, **arrays)  # pyright: ignore[reportArgumentType]
+
+
+def save_orbax(name: str, tree: Mapping[str, object]) -> None:
+    with ocp.StandardCheckpointer() as writer:
+        writer.save(Path(name).absolute(), tree)
+
+
+def load(name: str) -> Leaves:
+    with np.load(name, allow_pickle=False) as file:
+        return {leaf: file[leaf] for leaf in file.files}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "network.py").write_text(CONFIG)
+    path, modules = list(sys.path), set(sys.modules)
+    monkeypatch.chdir(tmp_path)
+    save("a.npz", network())
+    save("b.npz", permuted(network()))
+    yield tmp_path
+    sys.path[:] = path
+    for name in set(sys.modules) - modules:
+        if name.startswith("configs."):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def call(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Call:
+    # What it sets in the environment is for a fresh process.
+    monkeypatch.setattr(cli, "set_up_jax", lambda: None)
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def call(*words: str) -> tuple[int, str, str]:
+        status = cli.main(words)
+        return (status, *capsys.readouterr())
+
+    return call
+
+
+def test_a_permuted_copy_is_put_back(call: Call) -> None:
+    status, out, _ = call("align", "a.npz", "b.npz", *MODEL, "--no-barrier", "--out", "c.npz")
+    assert status == 0
+    for name, value in load("a.npz").items():
+        np.testing.assert_array_equal(load("c.npz")[name], value)
+    assert list(load("c.npz")) == list(load("a.npz"))
+    assert "group: 2 generators" in out
+    assert "  Dense_0: permutation of 8\n  Dense_1: permutation of 8\n" in out
+    assert "distance: before" in out
+    assert ", after 0\n" in out
+    assert "barrier" not in out
+    told = json.loads(Path("c.npz.json").read_text())
+    assert told["element"] == {
+        "Dense_0": np.argsort(FIRST).tolist(),
+        "Dense_1": np.argsort(SECOND).tolist(),
+    }
+    assert symmetry.from_json(told["group"]).sizes == {"Dense_0": 8, "Dense_1": 8}
+    assert (told["method"], told["keys"], told["distance_after"]) == ("weights", 3, 0)
+    assert told["random"] < told["objective"] <= told["bound"] * (1 + 1e-6)
+    assert told["lowest"] <= told["objective"]
+
+
+def test_what_flax_users_save_is_read_and_written(call: Call, folder: Path) -> None:
+    save("a.npz", network(), "/", "params/")
+    state = {"params": nested(permuted(network())), "opt_state": {"mu": np.ones(3)}, "step": 7}
+    save_orbax("checkpoints/b", state)
+    words = ("align", "a.npz", "checkpoints/b", *MODEL, "--no-barrier", "--out")
+    status, _, err = call(*words, "c")
+    assert status == 0
+    assert "of checkpoints/b only the network is written, without opt_state, step" in err
+    with ocp.StandardCheckpointer() as reader:
+        found = reader.restore(folder / "c", target={"params": nested(network())})
+    for name, value in network().items():
+        module, _, leaf = name.partition("/")
+        np.testing.assert_array_equal(found["params"][module][leaf], value)
+    # It is itself a network that can be aligned, and written in the other form.
+    assert call("align", "a.npz", "c", *MODEL, "--no-barrier", "--out", "d.npz")[0] == 0
+    for name, value in load("a.npz").items():
+        np.testing.assert_array_equal(load("d.npz")[name], value)
+
+
+def test_a_checkpoint_without_the_level_params_is_written_without_it(
+    call: Call, folder: Path
+) -> None:
+    save_orbax("b", nested(permuted(network())))
+    assert call("align", "a.npz", "b", *MODEL, "--no-barrier", "--out", "c")[0] == 0
+    with ocp.StandardCheckpointer() as reader:
+        found = reader.restore(folder / "c", target=nested(network()))
+    np.testing.assert_array_equal(found["Dense_1"]["kernel"], network()["Dense_1/kernel"])
+
+
+def test_double_precision_is_kept(call: Call) -> None:
+    save("a.npz", network(dtype=np.float64))
+    save("b.npz", permuted(network(dtype=np.float64)))
+    assert call("align", "a.npz", "b.npz", *MODEL, "--no-barrier", "--out", "c.npz")[0] == 0
+    for name, value in load("a.npz").items():
+        np.testing.assert_array_equal(load("c.npz")[name], value)
+
+
+def fitted_network() -> Leaves:
+    """Random hidden units, and the output weights that fit the digits best in the square."""
+    train = data.load(data.DataConfig("digits", normalise="unit")).train
+    leaves = network()
+    hidden = train.inputs.reshape(-1, 64)
+    for layer in ("Dense_0", "Dense_1"):
+        hidden = np.maximum(hidden @ leaves[f"{layer}/kernel"] + leaves[f"{layer}/bias"], 0)
+    targets = 4 * np.eye(10)[train.labels]
+    leaves["Dense_2/kernel"] = np.linalg.lstsq(hidden, targets)[0].astype(np.float32)
+    leaves["Dense_2/bias"] *= 0
+    return leaves
+
+
+def test_the_line_is_measured_before_and_after(call: Call) -> None:
+    save("a.npz", fitted_network())
+    save("b.npz", permuted(fitted_network()))
+    words = ("align", "a.npz", "b.npz", *MODEL, "--method", "activations", "--out", "c.npz")
+    status, out, _ = call(*words)
+    assert status == 0
+    told = json.loads(Path("c.npz.json").read_text())
+    for split in ("train", "test"):
+        barriers = told["barriers"][split]
+        assert barriers["before"]["value"] > 0.05
+        assert barriers["after"]["value"] == pytest.approx(0, abs=1e-5)
+        assert f"  {split + ':':6} before {barriers['before']['value']:.3g} [" in out
+    assert told["keys"] == 1  # the order does not matter to this method
+
+
+def test_other_kinds_of_generator(call: Call) -> None:
+    b = network()
+    factors = np.exp2(np.arange(8) % 3).astype(np.float32)
+    b["Dense_0/bias"] *= factors
+    b["Dense_0/kernel"] *= factors
+    b["Dense_1/kernel"] /= factors[:, None]
+    save("b.npz", permuted(b))
+    words = ("align", "a.npz", "b.npz", *MODEL, "--no-barrier", "--kinds", "permutation", "scaling")
+    assert call(*words, "--out", "c.npz")[0] == 0
+    for name, value in load("a.npz").items():
+        np.testing.assert_allclose(load("c.npz")[name], value, rtol=1e-3, atol=1e-3)
+
+
+def test_networks_of_a_run(call: Call, folder: Path) -> None:
+    assert call("run", "configs/network.py")[0] == 0
+    words = ("align", "network:3", "network:5", *MODEL, "--no-barrier", "--out", "c")
+    assert call(*words)[0] == 0
+    (stage,) = (folder / "results" / "store").glob("Train-*")
+    words = ("align", f"{stage}:3", "c", *MODEL, "--no-barrier", "--out", "d")
+    assert call(*words)[0] == 0
+    told = [json.loads(Path(f"{name}.json").read_text()) for name in ("c", "d")]
+    assert told[0]["distance_after"] == told[1]["distance_before"] < told[0]["distance_before"]
+    (run,) = (folder / "results" / "runs").glob("*")
+    for name, message in (
+        ("network", "a run needs the seed: network:0"),
+        (str(run), f"name a seed of it, '{run}:0'"),
+        (str(stage), f"name a seed of it, '{stage}:0'"),
+        ("network:4", "'network' has no seed '4': name one of 3, 5, as in network:3"),
+        ("netwrok:3", "there is no run 'netwrok' in results (did you mean 'network-"),
+    ):
+        status, _, err = call("align", "network:3", name, *MODEL, "--out", "e")
+        assert status == 2
+        assert message in err
+    (stage / "tree" / "_METADATA").write_text("{}")
+    status, _, err = call("align", "network:3", "network:5", *MODEL, "--out", "e")
+    assert status == 2
+    assert "is corrupt (tree/_METADATA is missing or was changed)" in err
+
+
+def test_without_data_weights_are_matched_all_the_same(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MCONN_DATA", raising=False)
+    save("a.npz", network(inputs=3072))
+    save("b.npz", permuted(network(inputs=3072)))
+    words = ("align", "a.npz", "b.npz", *MODEL, "--data", "cifar10", "--out", "c.npz")
+    status, out, err = call(*words, "--method", "covariance")
+    assert (status, out) == (2, "")
+    assert err.startswith("mconn: ")
+    assert not Path("c.npz").exists()
+    status, out, err = call(*words)
+    assert status == 0
+    assert "no barrier is measured, without data: " in err
+    assert ", after 0\n" in out
+
+
+def written() -> set[str]:
+    return {str(path) for path in Path().rglob("*") if "__pycache__" not in path.parts}
+
+
+def prepare_bad_input() -> None:
+    save("narrow.npz", network(width=7))
+    save("more.npz", network() | {"Dense_3/bias": np.ones(4)})
+    save("fewer.npz", {name: x for name, x in network().items() if name != "Dense_1/bias"})
+    save("integers.npz", {name: x.astype(int) for name, x in network().items()})
+    save("infinite.npz", network() | {"Dense_2/bias": np.full(10, np.inf, np.float32)})
+    np.savez("pickled.npz", **{"Dense_0|bias": np.array([{}], dtype=object)})  # pyright: ignore[reportArgumentType]
+    Path("text.npz").write_text("no zip file")
+    Path("cut.npz").write_bytes(Path("a.npz").read_bytes()[:-300])
+    damaged = bytearray(Path("a.npz").read_bytes())
+    damaged[300:400] = bytes(100)
+    Path("damaged.npz").write_bytes(damaged)
+    with zipfile.ZipFile("other.npz", "w") as file:
+        file.writestr("readme.txt", "no array")
+    save_orbax("whole", nested(network()))
+    save_orbax("broken", nested(network()))
+    for file in Path("broken").rglob("*"):
+        if file.is_file() and file.name != "_METADATA":
+            file.write_bytes(b"junk")
+    save_orbax("unlisted", nested(network()))
+    Path("unlisted/_METADATA").write_text("junk")
+    save_orbax("steps/7/default", nested(network()))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("a.npz b.npz --out c", "there is no --model: name the config file of the network"),
+        ("a.npz b.npz --model", "there is no --model: name the config file of the network"),
+        ("a.npz MODEL --out c", "two saved networks come first: mconn align A B --model FILE"),
+        ("--out c a.npz b.npz MODEL", "two saved networks come first"),
+        ("a.npz b.npz MODEL", "there is no --out: name the .npz file or the folder to write to"),
+        (
+            "a.npz b.npz MODEL --widht 3 --out c",
+            "no option '--widht' (did you mean '--width'?): mc",
+        ),
+        ("a.npz b.npz MODEL --method wieghts --out c", "(did you mean 'weights'?): choose one of"),
+        ("a.npz b.npz MODEL --method random --out c", "method 'random' is unknown"),
+        ("a.npz b.npz MODEL --kinds scalign --out c", "kind 'scalign' is unknown (did you mean"),
+        ("a.npz b.npz MODEL --kinds sign --out c", "kind sign: its kinds are permutation, scaling"),
+        (
+            "a.npz b.npz MODEL --method covariance --kinds scaling --out c",
+            "method 'covariance' cannot match by kind 'scaling': choose from permutation, sign",
+        ),
+        ("a.npz b.npz MODEL --keys 0 --out c", "keys is 0: at least one ascent is needed"),
+        ("a.npz b.npz MODEL --seed -1 --out c", "seed is -1: it must be at least 0"),
+        ("a.npz missing.npz MODEL --out c", "there is no checkpoint 'missing.npz': name a .npz"),
+        (
+            "a.npz narrow.npz MODEL --out c",
+            "leaf 'Dense_0/bias' of 'narrow.npz' has the shape (7,), and that of the model (8,)",
+        ),
+        ("narrow.npz narrow.npz MODEL --out c", "of 'narrow.npz' has the shape (7,), and that"),
+        ("more.npz b.npz MODEL --out c", "leaf 'Dense_3/bias' of 'more.npz', of shape (4,), is no"),
+        ("fewer.npz b.npz MODEL --out c", "leaf 'Dense_1/bias' of the model, of shape (8,), is mi"),
+        ("integers.npz b.npz MODEL --out c", "holds int64, and that of the model float32"),
+        ("a.npz infinite.npz MODEL --out c", "leaf 'params/Dense_2/bias' of b is not finite"),
+        ("a.npz pickled.npz MODEL --out c", "'pickled.npz' cannot be read (Object arrays cannot"),
+        ("a.npz text.npz MODEL --out c", "'text.npz' is not a .npz file: save one with"),
+        ("a.npz cut.npz MODEL --out c", "'cut.npz' is not a .npz file: save one with"),
+        ("a.npz damaged.npz MODEL --out c", "'damaged.npz' cannot be read (Bad CRC-32"),
+        ("a.npz other.npz MODEL --out c", "'Dense_0/bias' of the model, of shape (8,), is missing"),
+        ("a.npz configs MODEL --out c", "the folder 'configs' is not an orbax checkpoint: name"),
+        ("a.npz steps MODEL --out c", "name the one inside, 'steps/7/default'"),
+        ("a.npz broken MODEL --out c", "the orbax checkpoint 'broken' cannot be read ("),
+        ("a.npz unlisted MODEL --out c", "the orbax checkpoint 'unlisted' cannot be read ("),
+        ("a.npz b.npz MODEL --out nowhere/c", "'nowhere/c' cannot be written: name a file in a"),
+        ("a.npz b.npz MODEL --out b.npz --force", "'b.npz' is one of the two networks: write to"),
+        ("a.npz b.npz MODEL --out a.npz --force", "'a.npz' is one of the two networks: write to"),
+        ("a.npz whole MODEL --out whole --force", "'whole' is one of the two networks: write to"),
+        ("a.npz b.npz MODEL --out narrow.npz", "'narrow.npz' exists: name another place, or over"),
+        ("a.npz b.npz MODEL --out configs --force", "'configs' exists and holds no aligned networ"),
+        ("a.npz b.npz MODEL --out . --force", "'.' cannot be written: name a file"),
+    ],
+)
+def test_bad_input_is_one_sentence(call: Call, words: str, message: str) -> None:
+    prepare_bad_input()
+    before = written()
+    each = " ".join(MODEL).join(words.split("MODEL")).split()
+    status, out, err = call("align", *each)
+    assert status == 2
+    assert out == ""
+    *notes, last = err.splitlines()
+    assert last.startswith("mconn: ")
+    assert message in last
+    assert all(note.startswith("align by") for note in notes)
+    assert written() == before
+
+
+def test_what_was_written_is_overwritten_only_if_asked(call: Call) -> None:
+    for out in ("c", "c.npz"):
+        words = ("align", "a.npz", "b.npz", *MODEL, "--no-barrier", "--out", out)
+        assert call(*words)[0] == 0
+        Path(f"{out}.json").write_text("old")
+        status, _, err = call(*words)
+        assert (status, f"'{out}' exists: name another place" in err) == (2, True)
+        assert Path(f"{out}.json").read_text() == "old"
+        before = written()
+        assert call(*words, "--force")[0] == 0
+        assert json.loads(Path(f"{out}.json").read_text())["method"] == "weights"
+        assert {name.partition("/")[0] for name in written()} == {
+            name.partition("/")[0] for name in before
+        }
+
+
+@pytest.mark.parametrize("out", ["c", "c.npz"])
+def test_ctrl_c_leaves_nothing_half_written(
+    call: Call, monkeypatch: pytest.MonkeyPatch, out: str
+) -> None:
+    def press(path: Path, value: object) -> None:
+        path.write_text("{")
+        raise KeyboardInterrupt
+
+    before, handler = written(), signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(write_network, "write_json", press)
+    try:
+        status, *_ = call("align", "a.npz", "b.npz", *MODEL, "--no-barrier", "--out", out)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert status == 130
+    assert written() == before
+
+
+def test_ctrl_c_while_the_network_is_written_waits_for_its_end(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_json = write_network.write_json
+
+    def press(path: Path, value: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+        write_json(path, value)
+
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setattr(write_network, "write_json", press)
+    try:
+        status, *_ = call("align", "a.npz", "b.npz", *MODEL, "--no-barrier", "--out", "c.npz")
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert status == 130
+    np.testing.assert_array_equal(load("c.npz")["Dense_0|bias"], load("a.npz")["Dense_0|bias"])
+    assert json.loads(Path("c.npz.json").read_text())["method"] == "weights"
+
+
+def test_a_disk_that_cannot_be_written(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: Path, value: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    before = written()
+    monkeypatch.setattr(write_network, "write_json", fail)
+    words = ("align", "a.npz", "b.npz", *MODEL, "--no-barrier", "--out", "c.npz")
+    status, _, err = call(*words)
+    assert status == 2
+    assert "mconn: 'c.npz' cannot be written ([Errno 28] No space left on device)" in err
+    assert written() == before
+
+
+def test_help(call: Call) -> None:
+    assert call("align", "--help")[:2] == (0, align_command.HELP)
+    assert call("align")[:2] == (2, align_command.HELP)
+    status, out, _ = call("align", "a.npz", "b.npz", *MODEL, "--help")
+    assert status == 0
+    assert "mconn align A B --model configs/network.py" in out
+    for option in ("--width INT", "--out", "--method STR", "--kinds", "--keys INT", "--force"):
+        assert option in out
