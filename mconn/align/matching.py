@@ -11,9 +11,9 @@ from jaxtyping import Float
 from mconn import trees
 from mconn.align.ascent import SCHEDULES, ascend
 from mconn.align.cost import Cost, Position, Problem
+from mconn.align.costs.weights import WeightCost, wide_leaves
 from mconn.align.solve import margins
 from mconn.align.starts import start_named
-from mconn.align.weights import WeightCost, wide_leaves
 from mconn.choices import check_choice
 from mconn.errors import ConfigError, MconnError
 from mconn.symmetry import Element, Symmetry

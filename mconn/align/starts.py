@@ -8,8 +8,8 @@ from mconn import symmetry as groups
 from mconn.align.ascent import ascend, sureness
 from mconn.align.balance import between, compact, shortest, stretches
 from mconn.align.cost import Position, Problem
+from mconn.align.costs.weights import WeightProblem
 from mconn.align.solve import solve
-from mconn.align.weights import WeightProblem
 from mconn.choices import check_choice
 from mconn.symmetry import Generator, Symmetry
 from mconn.symmetry.elements import identity_part

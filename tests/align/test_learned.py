@@ -8,14 +8,14 @@ import optax
 import pytest
 
 from mconn import align, data, landscape, paths, symmetry
-from mconn.align.nearest import (
+from mconn.align.learned.nearest import (
     assign_on_device,
     nearest_permutation,
     polar,
     sinkhorn,
     straight_through,
 )
-from mconn.align.relaxed import matrices, relax
+from mconn.align.learned.relaxed import matrices, relax
 from mconn.errors import ConfigError, DataError, DivergenceError, StructureError
 from mconn.models import MLP
 from mconn.symmetry.certify import draw_part

@@ -12,14 +12,14 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from mconn import paths, trees
-from mconn.align.nearest import (
+from mconn.align.learned.nearest import (
     Potentials,
     nearest_permutation,
     polar,
     sinkhorn,
     straight_through,
 )
-from mconn.align.relaxed import matrices
+from mconn.align.learned.relaxed import matrices
 from mconn.symmetry import Element, Symmetry, act
 from mconn.types import Batch, Params
 

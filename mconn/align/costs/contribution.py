@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Array, Float
 
-from mconn.align.activations import ActivationCost
 from mconn.align.companions import Step
 from mconn.align.cost import NONE
+from mconn.align.costs.activations import ActivationCost
+from mconn.align.costs.weights import wide_leaves
 from mconn.align.overlap import cross, sorted_along
 from mconn.align.position import SMALLEST_GAIN, Leaves, WeightPosition, inner
-from mconn.align.weights import wide_leaves
 from mconn.errors import ConfigError
 from mconn.symmetry import Element, Generator, Site, Symmetry
 from mconn.types import ApplyFn, Params

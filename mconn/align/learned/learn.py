@@ -4,7 +4,7 @@ A cost of weights or activations only guesses which element gives a low path. He
 path is what is minimised: the element is relaxed to matrices that depend on latent numbers, and the
 latents go down the gradient. Ainsworth et al. 2023, section 3.3; Pena et al. 2023, *Re-basin via
 implicit Sinkhorn differentiation*; Theus et al. 2025, *Generalized linear mode connectivity for
-transformers*, section 4.
+transformers*.
 """
 
 import functools
@@ -16,8 +16,8 @@ import numpy as np
 import optax
 
 from mconn import trees
-from mconn.align.descent import LossFn, Program, advance, begin, default_optimiser, evaluate
-from mconn.align.relaxed import relax
+from mconn.align.learned.descent import LossFn, Program, advance, begin, default_optimiser, evaluate
+from mconn.align.learned.relaxed import relax
 from mconn.choices import check_choice
 from mconn.errors import ConfigError, DataError, DivergenceError, StructureError
 from mconn.symmetry import Element, Symmetry, act
@@ -93,8 +93,10 @@ def learn(
         estimator: how a permutation is relaxed. ``sinkhorn``: the network is moved by a doubly
             stochastic matrix, of which the permutation is read off at evaluations.
             ``straight-through``: by the nearest permutation, whose gradient passes to the latents
-            as it is. It stays near the start, which should be a good one; the other one does not
-            need a good start.
+            as it is; cheaper, but it needs a good start. Two digits networks 3 x 512, train chord
+            barriers of the identity 1.036, weight matching .327 and activation matching .022,
+            after 60 steps from each: .006 to .008 from all three by ``sinkhorn``; .18 to .19, .12
+            to .14 and .012 to .014 by ``straight-through`` (four keys).
         interval: the points t of the line are drawn uniformly from it, one for each step.
         optimiser: of the latents. By default, under ``sinkhorn``, Adam whose rate falls from .2 to
             0 as half a cosine; under ``straight-through`` steps of .15 relative to the root of the

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mconn import symmetry as groups
-from mconn.align.similarity import SimilarityProblem
+from mconn.align.costs.similarity import SimilarityProblem
 from mconn.errors import ConfigError, DataError
 from mconn.symmetry import Symmetry
 from mconn.types import ApplyFn, Params

@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mconn import symmetry as groups
-from mconn.align.activations import in_batches
 from mconn.align.balance import stretches
-from mconn.align.weights import WeightProblem, wide_leaves
+from mconn.align.costs.activations import in_batches
+from mconn.align.costs.weights import WeightProblem, wide_leaves
 from mconn.errors import ConfigError
 from mconn.symmetry import Symmetry
 from mconn.types import ApplyFn, Params
