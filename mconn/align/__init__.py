@@ -4,6 +4,9 @@ match -- block coordinate ascent over the generators, for any cost and any kind
 climb, match_pairs, profile_start -- the same as pure JAX functions, for permutations
 learn -- by gradient steps on the loss on the line: straight-through, or Sinkhorn
 match_many -- many networks, so that going round any cycle changes nothing
+match_unequal, match_partial -- two widths; units that stay without a partner
+SemiPermutation, Assignment, Transport -- how units of two widths are mapped
+carry, embed -- a network in another width, by maps or as it is
 
 WeightCost, CovarianceCost -- units are alike by their weights, plain or in the data's metric
 ActivationCost, ContributionCost -- by their activations, alone or times their outgoing weights
@@ -28,24 +31,49 @@ from mconn.align.costs.weights import WeightCost as WeightCost
 from mconn.align.learned.learn import Learned as Learned, learn as learn
 from mconn.align.many.universe import Universe as Universe, match_many as match_many
 from mconn.align.matching import Match as Match, match as match
+from mconn.align.unequal.activations import UnequalActivations as UnequalActivations
+from mconn.align.unequal.match import (
+    UnequalMatch as UnequalMatch,
+    match_unequal as match_unequal,
+)
+from mconn.align.unequal.methods import (
+    Assignment as Assignment,
+    SemiPermutation as SemiPermutation,
+    Transport as Transport,
+)
+from mconn.align.unequal.partial import (
+    PartialMatch as PartialMatch,
+    match_partial as match_partial,
+)
+from mconn.align.unequal.soft import carry as carry, embed as embed
 
 __all__ = [
     "ActivationCost",
+    "Assignment",
     "ContributionCost",
     "Cost",
     "CovarianceCost",
     "Learned",
     "Match",
+    "PartialMatch",
     "Position",
     "Problem",
+    "SemiPermutation",
     "SimilarityCost",
     "SimilarityProblem",
+    "Transport",
+    "UnequalActivations",
+    "UnequalMatch",
     "Universe",
     "WeightCost",
+    "carry",
     "climb",
+    "embed",
     "learn",
     "match",
     "match_many",
     "match_pairs",
+    "match_partial",
+    "match_unequal",
     "profile_start",
 ]

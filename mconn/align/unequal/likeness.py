@@ -1,0 +1,174 @@
+"""How alike the units of two networks are whose widths differ.
+
+As in weight matching a unit is compared by everything that makes it and reads it, along the other
+axes as they have been matched so far. Axes that have not are compared by their distributions: what
+is sorted and averaged over as many quantiles as the other network has entries.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+
+from mconn.align.unequal.soft import along_axis, carry_leaf
+from mconn.align.unequal.widths import Pairing
+from mconn.symmetry import Site
+from mconn.symmetry.action import View
+
+Norms = tuple[Float[np.ndarray, "n"], Float[np.ndarray, "m"]]
+Leaves = Mapping[str, Float[np.ndarray, "..."]]
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """Inner products of n units of a with m units of b, and the units' squared norms.
+
+    Those of the entries that make the units are kept apart from those that read them, which are
+    divided among copies of a unit. The norms may be of b's units as the other maps carry them.
+    """
+
+    made: Float[np.ndarray, "n m"]
+    read: Float[np.ndarray, "n m"]
+    made_norms: Norms
+    read_norms: Norms
+
+    @property
+    def transposed(self) -> "Likeness":
+        """The same with a and b in each other's place."""
+        (made_a, made_b), (read_a, read_b) = self.made_norms, self.read_norms
+        return Likeness(self.made.T, self.read.T, (made_b, made_a), (read_b, read_a))
+
+    def gain(self, share: float) -> Float[np.ndarray, "n m"]:
+        """What the squared distance between a and b falls by, halved, for a unit of b in a place.
+
+        Args:
+            share: of what the unit of b sends out.
+        """
+        norms = self.made_norms[1] + share**2 * self.read_norms[1]
+        return self.made + share * self.read - norms / 2
+
+    def matched_distances(self) -> Float[np.ndarray, "n"]:
+        """The squared distance of every unit of a from the unit of b in its place."""
+        norms = sum(self.made_norms) + sum(self.read_norms)
+        return norms - 2 * np.diagonal(self.made + self.read)
+
+
+class UnequalPosition:
+    """Where the matching of two networks of other widths stands.
+
+    Attributes:
+        pairing: of b's group with a's.
+        a: the leaves of a.
+        b: those of b.
+        maps: for the generators that have been matched, a's units from b's.
+    """
+
+    def __init__(self, pairing: Pairing, a: Leaves, b: Leaves) -> None:
+        self.pairing, self.a, self.b = pairing, a, b
+        self.maps: dict[str, np.ndarray] = {}
+
+    def objective(self, maps: Mapping[str, np.ndarray]) -> float:
+        """Minus half the mean squared distance of a from the parts of b that the maps average.
+
+        Where every unit of a has one unit of b this is the squared distance of a from what b
+        becomes. Where it has more the distance is larger than that of the mean, which a flat map
+        would make small. The objective is linear in each of the maps if their sums are given
+        (CO-optimal transport, Redko et al. 2020).
+        """
+        total = 0.0
+        for leaf, value in self.b.items():
+            a = self.a[leaf]
+            carried = carry_leaf(self.pairing, maps, leaf, value)
+            squares = carry_leaf(self.pairing, maps, leaf, value**2, squares=True)
+            total += float(np.vdot(a, carried)) - float(np.vdot(a, a) + squares.sum()) / 2
+        return total
+
+    def likeness(self, name: str) -> Likeness:
+        """How alike the units of one generator are, while the others are as they are."""
+        m, n = self.pairing.sizes[name]
+        sums = {role: (np.zeros((n, m)), np.zeros(n), np.zeros(m)) for role in ("made", "read")}
+        for cuts in self.pairing.cuts.values():
+            acting = [each for axis in cuts.values() for cut in axis for each in cut.acting]
+            for site, there in [(site, there) for other, site, there in acting if other == name]:
+                units = self.units(name, site, there)
+                if units is None:
+                    continue
+                a, b = units
+                cross, norms_a, norms_b = sums["read" if site.reads else "made"]
+                cross += a @ b.T
+                norms_a += np.einsum("ij,ij->i", a, a)
+                norms_b += np.einsum("ij,ij->i", b, b)
+        made, read = sums["made"], sums["read"]
+        return Likeness(made[0], read[0], (made[1], made[2]), (read[1], read[2]))
+
+    def units(
+        self, name: str, site: Site, there: Site
+    ) -> tuple[Float[np.ndarray, "n rest"], Float[np.ndarray, "m rest"]] | None:
+        """The units of a and of b at one site; None where they have nothing in common yet.
+
+        Args:
+            name: the generator.
+            site: its site in b.
+            there: the same in a.
+        """
+        a, b = self.a[site.leaf], self.b[site.leaf]
+        shrunk, unknown = 1.0, []
+        for axis, cuts in self.pairing.cuts[site.leaf].items():
+            b = along_axis(b, axis, cuts, self.maps, skip=site)
+            for other, place, _ in [each for cut in cuts for each in cut.acting]:
+                if other not in self.maps and place.axis != site.axis:
+                    unknown.append(axis)
+                    old, new = self.pairing.sizes[other]
+                    # Copies of a unit share what it sends out.
+                    shrunk *= old / new if place.reads and not place.makes else 1
+        here = self.moved_place(site)
+        a, b = (profiles(leaf, set(unknown)) for leaf in (a, b))
+        if unknown:
+            b = shrunk * quantiles(b, a.shape[-1])
+        axis = site.axis - sum(other < site.axis for other in set(unknown))
+        generator_a, generator_b = self.pairing.second[name], self.pairing.first[name]
+        units_a = View(generator_a, replace(there, axis=axis), a.shape).read(a)
+        units_b = View(generator_b, replace(here, axis=axis), b.shape).read(b)
+        return (units_a, units_b) if units_a.shape[1] == units_b.shape[1] else None
+
+    def moved_place(self, site: Site) -> Site:
+        """Where a site of b is when the other generators' maps have been applied."""
+        start, outer, inner = site.start, site.outer, site.inner
+        for cut in self.pairing.cuts[site.leaf][site.axis]:
+            length = cut.length
+            for name, other, _ in cut.acting:
+                if name not in self.maps or other == site:
+                    continue
+                old, new = self.pairing.sizes[name]
+                length = length // old * new
+                if cut.start == site.start and other.outer < site.outer:
+                    outer = outer // old * new
+                elif cut.start == site.start:
+                    inner = inner // old * new
+            if cut.start < site.start:
+                start += length - cut.length
+        return replace(site, start=start, outer=outer, inner=inner)
+
+
+def profiles(leaf: Float[np.ndarray, "..."], axes: set[int]) -> Float[np.ndarray, "..."]:
+    """The leaf with some axes joined to the last one, whose entries are sorted."""
+    if not axes:
+        return leaf
+    kept = [axis for axis in range(leaf.ndim) if axis not in axes]
+    moved = leaf.transpose(*kept, *sorted(axes))
+    return np.sort(moved.reshape(*(leaf.shape[axis] for axis in kept), -1), axis=-1)
+
+
+def quantiles(values: Float[np.ndarray, "... m"], n: int) -> Float[np.ndarray, "... n"]:
+    """Sorted values as n quantiles: the means of their quantile function over n equal parts.
+
+    Their inner product with n sorted values is that of the optimal transport in one dimension.
+    """
+    m = values.shape[-1]
+    zero = np.zeros_like(values[..., :1])
+    integral = np.concatenate([zero, np.cumsum(values, axis=-1)], axis=-1) / m
+    ends = np.arange(n + 1) * m / n
+    below = np.minimum(ends.astype(int), m - 1)
+    step = integral[..., below + 1] - integral[..., below]
+    return np.diff(integral[..., below] + (ends - below) * step, axis=-1) * n

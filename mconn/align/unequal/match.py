@@ -1,0 +1,228 @@
+"""Two networks of one form and different widths, matched and merged."""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from mconn.align.costs.weights import wide_leaves
+from mconn.align.matching import check_finite
+from mconn.align.unequal.activations import UnequalActivations
+from mconn.align.unequal.likeness import UnequalPosition
+from mconn.align.unequal.methods import METHODS, Method
+from mconn.align.unequal.soft import blend, carry, is_permutation, made
+from mconn.align.unequal.widths import Pairing, pair
+from mconn.choices import check_choice
+from mconn.symmetry import Symmetry
+from mconn.symmetry.action import check_fits
+from mconn.types import Params
+
+SMALLEST_GAIN = 1e-6
+"""Below this, relative to the objective, a gain is rounding."""
+
+
+@dataclass(frozen=True)
+class UnequalMatch:
+    """What :func:`match_unequal` found.
+
+    Attributes:
+        maps: for every generator how much of each unit of a goes with each of b, (n_a, n_b); rows
+            normalised they carry b's units to a, columns normalised a's to b.
+        objective: minus half the squared distance between the network with more parameters and
+            the other one in its architecture, where several units are averaged that of each (see
+            `UnequalPosition.objective`); with activations, the similarity of matched units.
+        history: the objective after the start and after each sweep that raised it.
+        margins: for every generator and unit of its wider side (of a, if none is) by how much its
+            match is more alike than the next best. Negative where units stood in each other's way.
+        symmetries: the groups of a and b.
+        a, b: the networks.
+    """
+
+    maps: Mapping[str, Float[np.ndarray, "n m"]]
+    objective: float
+    history: tuple[float, ...]
+    margins: Mapping[str, Float[np.ndarray, "_"]]
+    symmetries: tuple[Symmetry, Symmetry] = field(repr=False)
+    a: Params = field(repr=False)
+    b: Params = field(repr=False)
+
+    @functools.cached_property
+    def unmatched(self) -> dict[str, tuple[Int[np.ndarray, "_"], Int[np.ndarray, "_"]]]:
+        """For every generator the units of a, and those of b, that have no match."""
+        return {
+            name: (
+                np.flatnonzero(matrix.sum(axis=1) == 0),
+                np.flatnonzero(matrix.sum(axis=0) == 0),
+            )
+            for name, matrix in self.maps.items()
+        }
+
+    def carried(self, into: str = "a") -> Params:
+        """The other network in the architecture of this one."""
+        check_choice("into", into, ("a", "b"))
+        here, there = self.symmetries
+        if into == "a":
+            return carry(there, here, self.maps, self.b)
+        return carry(here, there, {name: m.T for name, m in self.maps.items()}, self.a)
+
+    def merge(self, into: str = "a", weight: float = 0.5) -> Params:
+        """The merged network in the architecture of a or of b.
+
+        Units that have no match in the other network are kept as they are, and what they send out
+        counts as much as their network.
+
+        Args:
+            into: whose architecture.
+            weight: of b; at 0 and 1 this is a or b, one of them carried.
+
+        Raises:
+            ConfigError: if there is no such architecture, or the weight is outside [0, 1].
+        """
+        moved = self.carried(into)
+        alone = {
+            name: matrix.sum(axis=1 if into == "a" else 0) == 0
+            for name, matrix in self.maps.items()
+        }
+        if into == "a":
+            return blend(self.a, moved, weight, (made(self.symmetries[0], alone, self.a), {}))
+        return blend(moved, self.b, weight, ({}, made(self.symmetries[1], alone, self.b)))
+
+
+def match_unequal(
+    symmetry_a: Symmetry,
+    a: Params,
+    symmetry_b: Symmetry,
+    b: Params,
+    *,
+    method: str | Method = "semi-permutation",
+    cost: UnequalActivations | None = None,
+    start: str = "profile",
+    sweeps: int = 20,
+) -> UnequalMatch:
+    """Match the units of two networks of one form whose widths may differ.
+
+    By weights: the generators are matched one after the other, then again as long as that brings
+    the networks closer. By activations each generator is matched once.
+
+    Args:
+        symmetry_a: the group of a, from :func:`mconn.symmetry.discover`; its permutations matter.
+        a: a network.
+        symmetry_b: the group of b.
+        b: a network of other widths.
+        method: ``semi-permutation``, ``assignment``, ``transport``, or one of
+            `SemiPermutation`, `Assignment`, `Transport` of `mconn.align.unequal.methods`.
+        cost: the activations by which units are compared; by default their weights are.
+        start: where weights are compared first: ``profile`` (axes that have not been matched are
+            compared by their quantiles) or ``order`` (they are taken in the networks' order).
+        sweeps: the most sweeps over the generators after the start; 0 leaves one pass from the
+            inputs on.
+
+    Raises:
+        StructureError: naming the generator or leaf in which the networks differ in more than
+            widths.
+        SymmetryError: naming a leaf whose units cannot be averaged or divided, where widths
+            differ.
+        ConfigError: naming an unknown method or start, or a setting that the widths do not allow.
+        MconnError: naming the first leaf that is not finite.
+    """
+    check_choice("start", start, ("profile", "order"))
+    if isinstance(method, str):
+        check_choice("method", method, METHODS)
+        method = METHODS[method]()
+    pairing = pair(symmetry_b, symmetry_a, ("b", "a"))
+    for label, group, network in (("a", pairing.second, a), ("b", pairing.first, b)):
+        check_fits(group, network)
+        check_finite(label, network)
+    for name, (here, there) in pairing.sizes.items():
+        if here != there:
+            pairing.check_mixable(name)
+    groups = pairing.second, pairing.first
+    if cost is not None:
+        return by_activations(pairing, method, cost, groups, a, b)
+    sides = wide_leaves(a), wide_leaves(b)
+    turned = sum(x.size for x in sides[0].values()) < sum(x.size for x in sides[1].values())
+    if turned:
+        pairing = pair(symmetry_a, symmetry_b, ("a", "b"))
+        sides = sides[::-1]
+    position = UnequalPosition(pairing, *sides)
+    history = ascend(position, method, start, sweeps)
+    maps, gaps = {}, {}
+    for name, matrix in position.maps.items():
+        likeness = position.likeness(name)
+        gaps[name] = margins(matrix, likeness.gain(matrix.shape[1] / matrix.shape[0]))
+        maps[name] = matrix.T if turned else matrix
+    return UnequalMatch(maps, history[-1], tuple(history), gaps, groups, a, b)
+
+
+def ascend(position: UnequalPosition, method: Method, start: str, sweeps: int) -> list[float]:
+    """Match all generators, then again while that helps; the objective's history."""
+    names = list(position.pairing.generators)
+    if start == "order":
+        position.maps = {name: in_order(*position.pairing.sizes[name]) for name in names}
+    for name in names:
+        position.maps[name] = solved(position, method, name)
+    history = [position.objective(position.maps)]
+    for _ in range(sweeps):
+        best = history[-1]
+        for name in names:
+            maps = {**position.maps, name: solved(position, method, name)}
+            objective = position.objective(maps)
+            if objective > best + SMALLEST_GAIN * abs(best):
+                position.maps, best = maps, objective
+        if best == history[-1]:
+            break
+        history.append(best)
+    return history
+
+
+def solved(position: UnequalPosition, method: Method, name: str) -> Float[np.ndarray, "n m"]:
+    """The map of one generator while the others are held."""
+    matrix = method.coupling(name, position.likeness(name))
+    if not is_permutation(matrix):
+        position.pairing.check_mixable(name)
+    return matrix
+
+
+def in_order(old: int, new: int) -> Float[np.ndarray, "new old"]:
+    """The map by place: shares of the units at the same part of the axis."""
+    ends = np.arange(new + 1) / new, np.arange(old + 1) / old
+    upper = np.minimum(ends[0][1:, None], ends[1][None, 1:])
+    lower = np.maximum(ends[0][:-1, None], ends[1][None, :-1])
+    return np.maximum(upper - lower, 0)
+
+
+def by_activations(
+    pairing: Pairing,
+    method: Method,
+    cost: UnequalActivations,
+    groups: tuple[Symmetry, Symmetry],
+    a: Params,
+    b: Params,
+) -> UnequalMatch:
+    """The match of units that are active together; axes without activations keep their order."""
+    found = cost.likeness(groups, a, b)
+    maps, gaps, total = {}, {}, 0.0
+    for name, (old, new) in pairing.sizes.items():
+        if name not in found:
+            maps[name] = in_order(old, new)
+            continue
+        matrix = method.coupling(name, found[name])
+        maps[name] = matrix
+        gaps[name] = margins(matrix, found[name].made)
+        total += float((matrix / max(matrix.sum(), 1e-30) * found[name].made).sum())
+    return UnequalMatch(maps, total, (total,), gaps, groups, a, b)
+
+
+def margins(
+    matrix: Float[np.ndarray, "n m"], similarity: Float[np.ndarray, "n m"]
+) -> Float[np.ndarray, "_"]:
+    """How much more alike the match of each unit of the wider side is than the next best."""
+    if matrix.shape[0] < matrix.shape[1]:
+        matrix, similarity = matrix.T, similarity.T
+    match = matrix.argmax(axis=1)[:, None]
+    own = np.take_along_axis(similarity, match, axis=1)[:, 0]
+    others = similarity.copy()
+    np.put_along_axis(others, match, -np.inf, axis=1)
+    return own - others.max(axis=1)

@@ -1,0 +1,285 @@
+"""Networks carried into an architecture of other widths by soft maps of their units.
+
+A map of n new units from m old ones is a matrix that is not negative. Where units are made, its
+rows are brought to the sum one: a new unit is a mean of old ones. Where they are read, its columns
+are: what an old unit sent out is divided among the new units that have it. If every old unit is in
+the map, and every new unit has one old unit at most, the function stays as it is (Net2Net, Chen,
+Goodfellow and Shlens 2016); otherwise units are averaged as in OT fusion (Singh and Jaggi 2020).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Bool, Float
+
+from mconn import trees
+from mconn.align.unequal.widths import Cut, Pairing, along, pair
+from mconn.choices import check_choice
+from mconn.errors import ConfigError, StructureError
+from mconn.symmetry import Site, Symmetry
+from mconn.symmetry.action import check_fits
+from mconn.types import Params
+
+Maps = Mapping[str, Float[np.ndarray, "new old"]]
+"""For every generator the map of its units."""
+
+Mask = Bool[np.ndarray, "..."]
+
+
+def carry(symmetry_from: Symmetry, symmetry_to: Symmetry, maps: Maps, params: Params) -> Params:
+    """A network in the architecture of another one, of the same form but other widths.
+
+    The function is kept exactly if all maps have at most one positive entry in each row and at
+    least one in each column: for dense and convolutional layers, any nonlinearity that acts on each
+    unit alone, and BatchNorm. LayerNorm averages over the units, and needs columns with equally
+    many positive entries as well (`copies` has them where one width divides the other).
+
+    Args:
+        symmetry_from: the group of the network; only its permutations matter.
+        symmetry_to: the group of a network of the other widths.
+        maps: for every generator its map, shape (units there, units here). A row of zeros makes a
+            unit without weights.
+        params: the network.
+
+    Returns:
+        The parameters on the host, in the containers and dtypes of ``params``.
+
+    Raises:
+        StructureError: naming the generator or the leaf in which the groups differ in more than
+            widths, or a map that is missing or has another shape, or a leaf that cannot be mixed.
+        SymmetryError: naming the leaf that both makes and reads units which the map would mix.
+    """
+    pairing = pair(symmetry_from, symmetry_to, ("symmetry_from", "symmetry_to"))
+    check_fits(pairing.first, params)
+    maps = check_maps(pairing, maps)
+    leaves = {name: np.asarray(leaf) for name, leaf in trees.named_leaves(params).items()}
+    check_roles(pairing, maps, leaves)
+    carried = {leaf: carry_leaf(pairing, maps, leaf, value) for leaf, value in leaves.items()}
+    return rebuilt(params, carried)
+
+
+def embed(
+    symmetry_from: Symmetry, symmetry_to: Symmetry, params: Params, how: str = "copies"
+) -> Params:
+    """A network as a wider one that computes the same.
+
+    Args:
+        symmetry_from: the group of the network.
+        symmetry_to: the group of a network that is nowhere narrower.
+        params: the network.
+        how: ``copies`` (units are repeated in turn, and share what they send out) or ``zeros``
+            (the added units have no weights).
+
+    Raises:
+        ConfigError: if the other network is narrower in a generator, or ``how`` is unknown.
+        StructureError, SymmetryError: as `carry`.
+    """
+    check_choice("how", how, EMBEDDINGS)
+    pairing = pair(symmetry_from, symmetry_to, ("symmetry_from", "symmetry_to"))
+    maps = {}
+    for name, (here, there) in pairing.sizes.items():
+        if there < here:
+            raise ConfigError(
+                f"the generator '{name}' has {here} units, and only {there} in the network that "
+                "shall compute the same: embed the narrower network"
+            )
+        maps[name] = EMBEDDINGS[how](there, here)
+    return carry(symmetry_from, symmetry_to, maps, params)
+
+
+def copies(new: int, old: int) -> Float[np.ndarray, "new old"]:
+    """The map that repeats the old units in turn."""
+    return np.eye(old)[np.arange(new) % old]
+
+
+def zeros(new: int, old: int) -> Float[np.ndarray, "new old"]:
+    """The map that leaves the added units without weights."""
+    return np.eye(new, old)
+
+
+EMBEDDINGS: dict[str, Callable[[int, int], Float[np.ndarray, "new old"]]] = {
+    "copies": copies,
+    "zeros": zeros,
+}
+
+
+def blend(
+    a: Params,
+    b: Params,
+    weight: float,
+    alone: tuple[Mapping[str, Mask], Mapping[str, Mask]] = ({}, {}),
+) -> Params:
+    """(1 - weight) a + weight b, of two networks in one architecture, with units of one alone.
+
+    A unit that only one of the networks has is made as that network makes it, not by a share of
+    it; what it sends out counts as much as the network does. Leaves of whole numbers and flags are
+    those of a.
+
+    Args:
+        a: the first network; units that only b has are zero in it.
+        b: the second.
+        weight: of b.
+        alone: for both networks, by leaf, which entries make units that only that one has.
+
+    Raises:
+        ConfigError: if the weight is outside [0, 1].
+        StructureError: naming the first leaf in which the networks differ.
+    """
+    if not 0 <= weight <= 1:
+        raise ConfigError(f"weight is {weight}: a merge lies between the networks, at 0 to 1")
+    trees.check_same_structure(a, b)
+    leaves_b = trees.named_leaves(b)
+    mixed = {}
+    for leaf, first in trees.named_leaves(a).items():
+        first, second = np.asarray(first), np.asarray(leaves_b[leaf])
+        if not is_mixable(first):
+            mixed[leaf] = first
+            continue
+        shares = [
+            np.where(masks.get(leaf, False), 1.0, share)
+            for masks, share in zip(alone, (1 - weight, weight), strict=True)
+        ]
+        # The other network is zero where a unit is alone.
+        mixed[leaf] = (shares[0] * first + shares[1] * second).astype(first.dtype)
+    return rebuilt(a, mixed)
+
+
+def made(
+    symmetry: Symmetry, units: Mapping[str, Bool[np.ndarray, "n"]], params: Params
+) -> dict[str, Mask]:
+    """By leaf, which entries make some of the units.
+
+    Args:
+        symmetry: the group.
+        units: by generator, which of its units; generators that are not there have none.
+        params: the network.
+    """
+    shapes = {name: np.shape(leaf) for name, leaf in trees.named_leaves(params).items()}
+    masks: dict[str, Mask] = {}
+    for name, chosen in units.items():
+        for site in symmetry[name].sites:
+            if not (site.makes and chosen.any()):
+                continue
+            shape = shapes[site.leaf]
+            along_axis = np.zeros(shape[site.axis], bool)
+            entries = np.tile(np.repeat(chosen, site.inner), site.outer)
+            along_axis[site.start : site.start + len(entries)] = entries
+            opened = along_axis.reshape(-1, *(1,) * (len(shape) - site.axis - 1))
+            masks[site.leaf] = masks.get(site.leaf, np.zeros(shape, bool)) | opened
+    return masks
+
+
+def carry_leaf(
+    pairing: Pairing, maps: Maps, leaf: str, value: np.ndarray, squares: bool = False
+) -> np.ndarray:
+    """One leaf in the other widths; or, of squared entries, the squares before they are averaged.
+
+    Of a map with one positive entry in each row that is the square of what is carried; of others
+    it is more, by the variance of what is averaged.
+    """
+    for axis, cuts in pairing.cuts.get(leaf, {}).items():
+        value = along_axis(value, axis, cuts, maps, squares=squares)
+    return value
+
+
+def along_axis(
+    value: np.ndarray,
+    axis: int,
+    cuts: list[Cut],
+    maps: Maps,
+    skip: Site | None = None,
+    squares: bool = False,
+) -> np.ndarray:
+    """A leaf with the units along one axis mapped, but for generators without a map."""
+    pieces, end = [], 0
+    take = [slice(None)] * value.ndim
+    for cut in cuts:
+        take[axis] = slice(end, cut.start)
+        pieces.append(value[tuple(take)])
+        end = cut.start + cut.length
+        take[axis] = slice(cut.start, end)
+        piece = value[tuple(take)]
+        for name, site, _ in cut.acting:
+            if name in maps and site != skip:
+                reads = site.reads and not site.makes
+                matrix = divided(maps[name], squares) if reads else averaged(maps[name])
+                piece = along(matrix, piece, axis, site.outer)
+        pieces.append(piece)
+    take[axis] = slice(end, None)
+    pieces.append(value[tuple(take)])
+    return np.concatenate(pieces, axis=axis)
+
+
+def averaged(matrix: Float[np.ndarray, "new old"]) -> Float[np.ndarray, "new old"]:
+    """The map with rows of sum one: new units are means of old ones. Rows of zeros stay."""
+    sums = matrix.sum(axis=1, keepdims=True)
+    return matrix / np.where(sums > 0, sums, 1)
+
+
+def divided(
+    matrix: Float[np.ndarray, "new old"], squares: bool = False
+) -> Float[np.ndarray, "new old"]:
+    """The map with columns of sum one: old units are divided among new ones. Zeros stay.
+
+    A new unit has a mean of what old units send out, each times its share; for squares the share
+    is squared.
+    """
+    sums = matrix.sum(axis=0, keepdims=True)
+    columns = matrix / np.where(sums > 0, sums, 1)
+    if not squares:
+        return columns
+    return columns * matrix.sum(axis=1, keepdims=True) / np.where(sums > 0, sums, 1)
+
+
+def check_maps(pairing: Pairing, maps: Maps) -> dict[str, np.ndarray]:
+    """The maps as arrays; refuses those that do not fit."""
+    checked = {}
+    for name, (old, new) in pairing.sizes.items():
+        if name not in maps:
+            raise StructureError(f"there is no map for the generator '{name}': give one of each")
+        matrix = np.asarray(maps[name], float)
+        if matrix.shape != (new, old):
+            raise StructureError(
+                f"the map of '{name}' has the shape {matrix.shape}: {old} units become {new} by a "
+                f"matrix of shape ({new}, {old})"
+            )
+        if not (np.isfinite(matrix).all() and (matrix >= 0).all()):
+            raise StructureError(
+                f"the map of '{name}' has entries that are negative or not finite: its entries are "
+                "shares of units"
+            )
+        checked[name] = matrix
+    return checked
+
+
+def check_roles(pairing: Pairing, maps: Maps, leaves: Mapping[str, Any]) -> None:
+    """Refuse to mix units that are not made and read by leaves of their own."""
+    for name, generator in pairing.generators.items():
+        if is_permutation(maps[name]):
+            continue
+        pairing.check_mixable(name)
+        for site in generator.sites:
+            if not is_mixable(leaves[site.leaf]):
+                raise StructureError(
+                    f"leaf '{site.leaf}' of dtype {leaves[site.leaf].dtype} has the units of "
+                    f"'{name}', and its entries cannot be mixed: give '{name}' a permutation"
+                )
+
+
+def is_permutation(matrix: Float[np.ndarray, "new old"]) -> bool:
+    """Whether the map only puts the units in another order."""
+    positive = matrix > 0
+    square = matrix.shape[0] == matrix.shape[1]
+    return square and bool((positive.sum(axis=0) == 1).all() and (positive.sum(axis=1) == 1).all())
+
+
+def is_mixable(leaf: np.ndarray) -> bool:
+    """Whether means of the leaf's entries make sense."""
+    return bool(jax.numpy.issubdtype(leaf.dtype, jax.numpy.inexact))
+
+
+def rebuilt(like: Params, leaves: Mapping[str, np.ndarray]) -> Params:
+    """The leaves in the containers of a network."""
+    return jax.tree_util.tree_map_with_path(lambda path, _: leaves[trees.leaf_name(path)], like)
