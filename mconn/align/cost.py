@@ -57,6 +57,13 @@ class Position(Protocol):
         """Move b, whatever the objective says."""
         ...
 
+    def settle(self, generator: Generator, unknown: frozenset[str]) -> None:
+        """Note that a generator was solved and moved while others were unknown.
+
+        It is settled if what it was compared by did not depend on them.
+        """
+        ...
+
     def is_settled(self, generator: Generator) -> bool:
         """Whether nothing that the generator's overlap depends on changed since it was solved."""
         ...

@@ -83,6 +83,14 @@ class WeightPosition:
         value = inner(self.a[leaf], b)
         return value - (inner(b, b) - self.norms[leaf]) / 2 if leaf in self.stretched else value
 
+    def settle(self, generator: Generator, unknown: frozenset[str]) -> None:
+        """Settled, if no site has an axis of a generator that was unknown."""
+        others = unknown - {generator.name}
+        is_exact = not any(self.unknown_axes(generator, site, others) for site in generator.sites)
+        has_companions = signs_of(self.symmetry, generator) is not None
+        if is_exact and self.is_linear(generator) and not has_companions:
+            self.settled.add(generator.name)
+
     def is_settled(self, generator: Generator) -> bool:
         """Whether its overlap is what it was when the generator was solved."""
         return generator.name in self.settled

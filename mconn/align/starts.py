@@ -63,6 +63,7 @@ def sorted_profile(symmetry: Symmetry, problem: Problem, schedule: str, key: Key
             continue
         steps = position.step(generator, solve(generator, overlap), unknown)
         position.move(steps)
+        position.settle(generator, unknown)
         solved |= {each.name for each, _ in steps}
         left = [each for each in left if each.name not in solved]
     return position

@@ -123,6 +123,9 @@ class ContributionPosition(WeightPosition):
         overlap = cross(generator, site, *leaves)
         return overlap if table is None else table * overlap
 
+    def settle(self, generator: Generator, unknown: frozenset[str]) -> None:
+        """Never: what one layer reads weighs what the next one makes."""
+
     def try_move(self, generator: Generator, part: np.ndarray) -> bool:
         """Move, if the objective rises by more than rounding."""
         there = copy.copy(self)

@@ -159,6 +159,11 @@ class SimilarityPosition:
         """One generator's part alone."""
         return [(generator, part)]
 
+    def settle(self, generator: Generator, unknown: frozenset[str]) -> None:
+        """Settled, if its matrix depends on no other generator."""
+        if not self.problem.coupled:
+            self.settled.add(generator.name)
+
     def is_settled(self, generator: Generator) -> bool:
         """Whether its matrix is what it was when the generator was solved."""
         return generator.name in self.settled

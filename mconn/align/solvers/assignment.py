@@ -35,8 +35,10 @@ def reduced(similarity: Float[np.ndarray, "n m"]) -> Float[np.ndarray, "n m"]:
     The first step of the Hungarian method, which SciPy leaves out: its search is then two times
     faster.
     """
-    cost = similarity.max(axis=1, keepdims=True) - similarity.astype(np.float64)
-    return cost - cost.min(axis=0) if cost.shape[0] == cost.shape[1] else cost
+    cost = np.subtract(similarity.max(axis=1, keepdims=True), similarity, dtype=np.float64)
+    if cost.shape[0] == cost.shape[1]:
+        cost -= cost.min(axis=0)
+    return cost
 
 
 def assign_on_device(similarity: Float[Array, "n n"]) -> Int[Array, "n"]:
