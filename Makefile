@@ -16,7 +16,7 @@ test: $(VENV)/installed-test
 	$(BIN)/python -m pytest -n auto
 
 test-slow: $(VENV)/installed-test
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n auto
 
 lint: $(VENV)/installed-lint
 	$(BIN)/ruff check
