@@ -12,6 +12,7 @@ from mconn import symmetry as groups
 from mconn.align.balance import stretches
 from mconn.align.costs.activations import in_batches
 from mconn.align.costs.weights import WeightProblem, wide_leaves
+from mconn.align.overlap import is_whole_axis
 from mconn.errors import ConfigError
 from mconn.symmetry import Symmetry
 from mconn.types import ApplyFn, Params
@@ -69,7 +70,8 @@ class CovarianceCost:
         }
         for generator in symmetry.generators:
             for site in generator.sites:
-                is_read = site.reads and not site.makes and is_plain(leaves, generator, site)
+                is_whole = is_whole_axis(generator, site, leaves[site.leaf].shape)
+                is_read = site.reads and not site.makes and is_whole
                 if is_read and generator.name in moments:
                     metrics[site.leaf, site.axis] = np.asarray(moments[generator.name])
         for (leaf, axis), moment in metrics.items():
@@ -84,11 +86,6 @@ def square_root(moment: Float[np.ndarray, "n n"]) -> Float[np.ndarray, "n n"]:
     values = np.maximum(values, 0)
     scale = values.mean() if values.any() else 1.0
     return ((axes * np.sqrt(values / scale)) @ axes.T).astype(moment.dtype)
-
-
-def is_plain(leaves: dict[str, np.ndarray], generator: groups.Generator, site: groups.Site) -> bool:
-    """Whether the generator's units are a whole axis of the leaf."""
-    return not generator.fibres and leaves[site.leaf].shape[site.axis] == generator.size
 
 
 @partial(jax.jit, static_argnums=(0, 1))

@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from mconn.align import solvers
+
 Matrices = Float[Array, "... n n"]
 Potentials = tuple[Float[Array, "stack n"], Float[Array, "stack n"]]
 """The dual variables of Sinkhorn's iteration for the rows and the columns, one pair per matrix."""
@@ -32,24 +34,13 @@ def nearest_permutation(latents: Matrices) -> Int[Array, "... n"]:
 
 def assign_on_host(latents: Any) -> Int[np.ndarray, "... n"]:
     """The assignments of a stack of matrices, by SciPy."""
-    from scipy.optimize import linear_sum_assignment
-
-    latents = np.nan_to_num(np.asarray(latents))
-    stack = latents.reshape(-1, *latents.shape[-2:])
-    columns = [linear_sum_assignment(matrix, maximize=True)[1] for matrix in stack]
-    return np.asarray(columns, np.int32).reshape(latents.shape[:-1])
+    return solvers.assign(np.nan_to_num(np.asarray(latents))).astype(np.int32)
 
 
 def assign_on_device(latents: Matrices) -> Int[Array, "... n"]:
     """The assignments of a stack of matrices, by optax."""
-    from optax.assignment import hungarian_algorithm
-
-    def assign(matrix: Array) -> Array:
-        rows, columns = hungarian_algorithm(-matrix)
-        return jnp.zeros(len(matrix), jnp.int32).at[rows].set(columns.astype(jnp.int32))
-
     stack = jnp.nan_to_num(latents).reshape(-1, *latents.shape[-2:])
-    return jax.vmap(assign)(stack).reshape(latents.shape[:-1])
+    return jax.vmap(solvers.assign_on_device)(stack).reshape(latents.shape[:-1])
 
 
 @jax.custom_vjp

@@ -1,6 +1,5 @@
 """The linear assignment problem: the permutation that maximises a sum of similarities."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -47,8 +46,3 @@ def assign_on_device(similarity: Float[Array, "n n"]) -> Int[Array, "n"]:
 
     rows, columns = hungarian_algorithm(-similarity)
     return jnp.zeros(len(similarity), jnp.int32).at[rows].set(columns.astype(jnp.int32))
-
-
-def on_host() -> bool:
-    """Whether assignments are cheaper on the host: where JAX computes on a CPU."""
-    return jax.default_backend() == "cpu"
