@@ -31,8 +31,8 @@ A and B, each one of
 --model FILE         the config whose network they are; its own options may follow: --width 512
 --out OUT            where the aligned network goes: a .npz file if its name ends so, otherwise the
                      folder of an orbax checkpoint; the element and the numbers go to OUT.json
---method NAME        weights (needs no data), covariance, activations, contribution,
-                     straight-through or sinkhorn
+--method NAME        or --cost NAME: weights (needs no data), covariance, activations,
+                     contribution, straight-through or sinkhorn
 --kinds KIND ...     permutation, sign, scaling, rotation, orthogonal, "general linear"
 
   mconn align A B --model FILE --help   all options, with those of the config

@@ -55,7 +55,7 @@ class AlignOptions(RunOptions):
     out: Path | None = None
     """Where the aligned network goes: a .npz file, or else the folder of an orbax checkpoint."""
 
-    method: str = "weights"
+    method: Annotated[str, tyro.conf.arg(aliases=["--cost"])] = "weights"
     """weights, covariance, activations, contribution, straight-through or sinkhorn."""
 
     kinds: tuple[str, ...] = ("permutation",)

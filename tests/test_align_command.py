@@ -202,7 +202,7 @@ def fitted_network() -> Leaves:
 def test_the_line_is_measured_before_and_after(call: Call) -> None:
     save("a.npz", fitted_network())
     save("b.npz", permuted(fitted_network()))
-    words = ("align", "a.npz", "b.npz", *MODEL, "--method", "activations", "--out", "c.npz")
+    words = ("align", "a.npz", "b.npz", *MODEL, "--cost", "activations", "--out", "c.npz")
     status, out, _ = call(*words)
     assert status == 0
     told = json.loads(Path("c.npz.json").read_text())
