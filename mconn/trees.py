@@ -88,17 +88,17 @@ def to_numpy(tree: PyTree) -> PyTree:
 
 def inner(a: Params, b: Params) -> Float[Array, ""]:
     """<a, b>, the sum over all leaves, accumulated in float32 or wider."""
-    products = jax.tree.map(lambda x, y: jnp.vdot(_wide(x), _wide(y)), a, b)
+    products = jax.tree.map(lambda x, y: jnp.vdot(wide(x), wide(y)), a, b)
     return jax.tree.reduce(jnp.add, products)
 
 
 def distance(a: Params, b: Params) -> Float[Array, ""]:
     """|a - b|, the Euclidean norm over all leaves."""
-    difference = jax.tree.map(lambda x, y: _wide(x) - _wide(y), a, b)
+    difference = jax.tree.map(lambda x, y: wide(x) - wide(y), a, b)
     return jnp.sqrt(inner(difference, difference))
 
 
-def _wide(leaf: Any) -> Array:
+def wide(leaf: Any) -> Array:
     """The leaf in single precision, or in double where it is."""
     leaf = jnp.asarray(leaf)
     return leaf.astype(jnp.promote_types(jnp.float32, leaf.dtype))

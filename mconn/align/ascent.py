@@ -24,15 +24,22 @@ def ascend(
     """
     generator = np.random.default_rng(np.asarray(jax.random.key_data(key)))
     history = [position.objective()]
-    generators = list(symmetry.generators)
     changed = True
     while changed and len(history) <= sweeps:
-        changed = False
-        for each in in_schedule(generators, position, schedule, generator):
-            changed = improve(position, each) or changed
+        changed = sweep(symmetry, position, schedule, generator)
         if changed or len(history) == 1:
             history.append(position.objective())
     return history, not changed
+
+
+def sweep(
+    symmetry: Symmetry, position: Position, schedule: str, generator: np.random.Generator
+) -> bool:
+    """Visit every generator once; whether that raised the objective."""
+    changed = False
+    for each in in_schedule(list(symmetry.generators), position, schedule, generator):
+        changed = improve(position, each) or changed
+    return changed
 
 
 def in_schedule(

@@ -14,6 +14,7 @@ import numpy as np
 from mconn import symmetry as groups
 from mconn.align.position import STRETCHING, Leaves
 from mconn.symmetry import Element, Symmetry
+from mconn.symmetry.elements import relative
 
 
 def compact(symmetry: Symmetry) -> Symmetry:
@@ -41,6 +42,4 @@ def shortest(symmetry: Symmetry, leaves: Leaves) -> tuple[Element, Leaves]:
 def between(symmetry: Symmetry, first: Element, aligned: Element, second: Element) -> Element:
     """The element c_a^-1 h c_b, for h of the compact subgroup."""
     lifted = groups.lift(symmetry, aligned)
-    there = groups.compose(symmetry, lifted, second)
-    element = groups.compose(symmetry, groups.inverse(symmetry, first), there)
-    return {name: np.asarray(part) for name, part in element.items()}
+    return relative(symmetry, first, groups.compose(symmetry, lifted, second))

@@ -14,11 +14,12 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from mconn import trees
-from mconn.align.position import SMALLEST_GAIN
+from mconn.align.overlap import sorted_along
+from mconn.align.position import SMALLEST_GAIN, after
 from mconn.align.solvers import assign_on_device
 from mconn.errors import SymmetryError
 from mconn.symmetry import Element, Generator, Site, Symmetry
-from mconn.symmetry.action import View, check_fits, in_order, move_leaf
+from mconn.symmetry.action import View, check_fits, in_order
 from mconn.symmetry.elements import followed_by, identity_part
 from mconn.types import Params
 
@@ -54,18 +55,15 @@ def climb(
         SymmetryError: naming a generator that is no permutation, or that acts on copies.
         StructureError: naming the first leaf that is not the group's.
     """
-    check_compilable(symmetry)
-    check_fits(symmetry, a)
-    check_fits(symmetry, b)
-    fixed, moved = wide_leaves(a), wide_leaves(b)
+    fixed, moved = checked_leaves(symmetry, a), checked_leaves(symmetry, b)
     parts = {name: jnp.asarray(element[name], jnp.int32) for name in symmetry.sizes}
     for generator in in_order(symmetry):
-        moved = {**moved, **after(generator, parts[generator.name], moved)}
+        moved = {**moved, **after([(generator, parts[generator.name])], moved)}
 
     def visit(generator: Generator, parts: Parts, moved: Leaves) -> tuple[Parts, Leaves, Array]:
         overlap = overlap_of(generator, fixed, moved)
         part = assign_on_device(overlap)
-        steps = after(generator, part, moved)
+        steps = after([(generator, part)], moved)
         gain = jnp.sum(
             jnp.stack([jnp.vdot(fixed[leaf], new - moved[leaf]) for leaf, new in steps.items()])
         )
@@ -100,10 +98,7 @@ def profile_start(symmetry: Symmetry, a: Params, b: Params) -> Parts:
         SymmetryError: naming a generator that is no permutation, or that acts on copies.
         StructureError: naming the first leaf that is not the group's.
     """
-    check_compilable(symmetry)
-    check_fits(symmetry, a)
-    check_fits(symmetry, b)
-    fixed, moved = wide_leaves(a), wide_leaves(b)
+    fixed, moved = checked_leaves(symmetry, a), checked_leaves(symmetry, b)
     parts: Parts = {g.name: jnp.asarray(identity_part(g), jnp.int32) for g in symmetry.generators}
     left = list(symmetry.generators)
     while left:
@@ -111,7 +106,7 @@ def profile_start(symmetry: Symmetry, a: Params, b: Params) -> Parts:
         unknown = {(site.leaf, site.axis) for each in left for site in each.sites}
         own = overlap_of(generator, fixed, moved, unknown)
         parts[generator.name] = assign_on_device(own)
-        moved = {**moved, **after(generator, parts[generator.name], moved)}
+        moved = {**moved, **after([(generator, parts[generator.name])], moved)}
     return parts
 
 
@@ -169,7 +164,7 @@ def overlap_of(
 
     def units(site: Site, leaf: Array) -> Array:
         axes = [axis for name, axis in unknown if name == site.leaf and axis != site.axis]
-        return View(generator, site, leaf.shape).read(sorted_jointly(leaf, sorted(axes)))
+        return View(generator, site, leaf.shape).read(sorted_along(leaf, axes))
 
     total = sum(
         jnp.matmul(units(site, a[site.leaf]), units(site, b[site.leaf]).T, precision="highest")
@@ -179,36 +174,8 @@ def overlap_of(
     return jnp.nan_to_num(jnp.asarray(total))
 
 
-def sorted_jointly(leaf: Array, axes: list[int]) -> Array:
-    """The leaf with its entries along some axes sorted, jointly; see `mconn.align.overlap`."""
-    if not axes:
-        return leaf
-    order = [axis for axis in range(leaf.ndim) if axis not in axes] + axes
-    moved = leaf.transpose(order)
-    flat = jnp.sort(moved.reshape(*moved.shape[: leaf.ndim - len(axes)], -1), axis=-1)
-    return flat.reshape(moved.shape).transpose(np.argsort(order))
-
-
-def after(generator: Generator, part: Array, leaves: Leaves) -> dict[str, Array]:
-    """The leaves that a generator's part changes, after it."""
-    changed: dict[str, Array] = {}
-    for site in generator.sites:
-        leaf = changed.get(site.leaf, leaves[site.leaf])
-        changed[site.leaf] = move_leaf(generator, site, part, leaf)
-    return changed
-
-
-def wide_leaves(params: Params) -> dict[str, Array]:
-    """The leaves by name, in single precision or double where they are."""
-    leaves = {name: jnp.asarray(leaf) for name, leaf in trees.named_leaves(params).items()}
-    return {
-        name: leaf.astype(jnp.promote_types(jnp.float32, leaf.dtype))
-        for name, leaf in leaves.items()
-    }
-
-
-def check_compilable(symmetry: Symmetry) -> None:
-    """Refuse a group that is more than permutations of single units."""
+def checked_leaves(symmetry: Symmetry, network: Params) -> dict[str, Array]:
+    """The leaves by name, wide; refuses a group that is more than permutations of single units."""
     for generator in symmetry.generators:
         if generator.kind != "permutation" or generator.fibres:
             what = f"is a {generator.kind}" if generator.kind != "permutation" else "acts on copies"
@@ -216,3 +183,5 @@ def check_compilable(symmetry: Symmetry) -> None:
                 f"the generator '{generator.name}' {what}, and only permutations of single units "
                 "are matched in a compiled program: use match, or leave the generator out"
             )
+    check_fits(symmetry, network)
+    return {name: trees.wide(leaf) for name, leaf in trees.named_leaves(network).items()}

@@ -57,7 +57,7 @@ def match(
     a: Params,
     b: Params,
     *,
-    cost: Cost | None = None,
+    cost: Cost | Problem | None = None,
     start: str | Element = "profile",
     schedule: str = "random",
     restarts: int = 1,
@@ -80,7 +80,8 @@ def match(
             ``symmetry.permutations(group)``, ``group.restricted(["permutation", "orthogonal"])``.
         a: the network that stays.
         b: the network that is moved.
-        cost: what makes units alike; :class:`WeightCost` by default.
+        cost: what makes units alike, :class:`WeightCost` by default; or the ``problem`` of a match
+            of the same networks, which is not posed again.
         start: ``profile`` (sorted profiles), ``identity``, ``random``, or an element.
         schedule: the order of visits: ``random``, or ``margin``, the surest matches first.
         restarts: how many starts to try: after ``start`` random ones. The best result is kept.
@@ -102,7 +103,7 @@ def match(
     if restarts < 1:
         raise ConfigError(f"restarts is {restarts}: at least one start is needed")
     key = jax.random.key(0) if key is None else key
-    problem = (cost or WeightCost()).prepare(symmetry, a, b)
+    problem = cost if isinstance(cost, Problem) else (cost or WeightCost()).prepare(symmetry, a, b)
 
     def attempt(number: int) -> tuple[Position, list[float], bool]:
         own = key if number == 0 else jax.random.fold_in(key, number)

@@ -6,7 +6,8 @@ sweeps, which move little, so cost little.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -23,7 +24,7 @@ from mconn.align.overlap import (
 from mconn.align.solve import gain, own_overlap
 from mconn.symmetry import Element, Generator, Site, Symmetry
 from mconn.symmetry.action import in_order, move_leaf
-from mconn.symmetry.elements import followed_by, identity_part
+from mconn.symmetry.elements import followed_by, identity_on_host
 
 Leaves = Mapping[str, Float[np.ndarray, "..."]]
 
@@ -62,7 +63,7 @@ class WeightPosition:
         self.terms: dict[tuple[str, Site], np.ndarray] = {}
         self.overlaps: dict[str, Overlap] = {}
         self.settled: set[str] = set()
-        self.element = {g.name: identity_part(g) for g in symmetry.generators}
+        self.element = identity_on_host(symmetry)
         for generator in in_order(symmetry):
             part = np.asarray(element[generator.name])
             if not np.array_equal(part, self.element[generator.name]):
@@ -202,13 +203,13 @@ class WeightPosition:
             least = SMALLEST_CLIMB if generator.kind == "orthogonal" else SMALLEST_GAIN
             rises = bool(gain(generator, overlap, part) > least * size)
         else:
-            leaves = self.after(steps)
+            leaves = after(steps, self.b)
             before = sum(self.value(leaf) for leaf in leaves)
             size = sum(abs(self.value(leaf)) for leaf in leaves)
-            after = sum(self.value_of(leaf, b) for leaf, b in leaves.items())
+            moved = sum(self.value_of(leaf, b) for leaf, b in leaves.items())
             is_discrete = all(each.kind in ("permutation", "sign") for each, _ in steps)
             least = SMALLEST_GAIN if is_discrete else SMALLEST_CLIMB
-            rises = bool(after - before > least * size)
+            rises = bool(moved - before > least * size)
         if rises:
             self.move(steps)
         if is_linear or not rises:
@@ -221,15 +222,6 @@ class WeightPosition:
         counts = Counter(leaf for leaf, _ in axes)
         keeps_norms = generator.kind in ("permutation", "sign", "orthogonal")
         return keeps_norms and not inside(self.symmetry, generator) and max(counts.values()) == 1
-
-    def after(self, steps: list[Step]) -> dict[str, np.ndarray]:
-        """The leaves that some steps change, after them."""
-        leaves: dict[str, np.ndarray] = {}
-        for generator, part in steps:
-            for site in generator.sites:
-                leaf = leaves.get(site.leaf, self.b[site.leaf])
-                leaves[site.leaf] = move_leaf(generator, site, part, leaf)
-        return leaves
 
     def move(self, steps: list[Step]) -> None:
         """Move b, whatever the objective says."""
@@ -245,9 +237,9 @@ class WeightPosition:
         is_plain = generator.kind == "permutation" and is_whole_axis(generator, site, before.shape)
         changed = np.flatnonzero(part != np.arange(len(part))) if is_plain else None
         if is_plain:
-            after = before.take(part, axis=site.axis)
+            moved = before.take(part, axis=site.axis)
         else:
-            after = move_leaf(generator, site, part, before)
+            moved = move_leaf(generator, site, part, before)
         for other, place in self.acting[site.leaf]:
             term = self.terms.pop((other.name, place), None)
             self.settled.discard(other.name)
@@ -268,8 +260,18 @@ class WeightPosition:
                 new = before.take(part[changed], axis=site.axis)
                 share = cross(other, place, a.take(changed, axis=site.axis), new - old)
                 self.terms[other.name, place] = term + share
-        self.b[site.leaf] = after
+        self.b[site.leaf] = moved
         self.values.pop(site.leaf, None)
+
+
+def after(steps: Sequence[tuple[Generator, Any]], leaves: Mapping[str, Any]) -> dict[str, Any]:
+    """The leaves that some steps change, after them."""
+    changed: dict[str, Any] = {}
+    for generator, part in steps:
+        for site in generator.sites:
+            leaf = changed.get(site.leaf, leaves[site.leaf])
+            changed[site.leaf] = move_leaf(generator, site, part, leaf)
+    return changed
 
 
 def inner(a: Float[np.ndarray, "..."], b: Float[np.ndarray, "..."]) -> float:

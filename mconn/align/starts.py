@@ -12,7 +12,7 @@ from mconn.align.costs.weights import WeightProblem
 from mconn.align.solve import solve
 from mconn.choices import check_choice
 from mconn.symmetry import Generator, Symmetry
-from mconn.symmetry.elements import identity_part
+from mconn.symmetry.elements import identity_on_host
 from mconn.types import Key
 
 SWEEPS = 100
@@ -23,7 +23,7 @@ Start = Callable[[Symmetry, Problem, str, Key], Position]
 
 def identity(symmetry: Symmetry, problem: Problem, schedule: str, key: Key) -> Position:
     """The networks as they are."""
-    return problem.position({g.name: identity_part(g) for g in symmetry.generators})
+    return problem.position(identity_on_host(symmetry))
 
 
 def random(symmetry: Symmetry, problem: Problem, schedule: str, key: Key) -> Position:

@@ -30,7 +30,12 @@ CONTINUOUS = ("scaling", "rotation", "orthogonal", "general linear")
 
 def identity(symmetry: Symmetry) -> dict[str, Array]:
     """The element that changes nothing."""
-    return {g.name: jnp.asarray(identity_part(g)) for g in symmetry.generators}
+    return {name: jnp.asarray(part) for name, part in identity_on_host(symmetry).items()}
+
+
+def identity_on_host(symmetry: Symmetry) -> dict[str, np.ndarray]:
+    """The identity as arrays of NumPy, for which nothing is compiled."""
+    return {generator.name: identity_part(generator) for generator in symmetry.generators}
 
 
 def identity_part(generator: Generator) -> np.ndarray:
@@ -106,6 +111,15 @@ def inverse(symmetry: Symmetry, element: Element) -> dict[str, Array]:
             part = permuted(generator, part, later, jnp.asarray(element[later.name]))
         undone[generator.name] = part
     return undone
+
+
+def relative(symmetry: Symmetry, first: Element, second: Element) -> dict[str, np.ndarray]:
+    """The element first^-1 second, on the host: second's factors, then first's undone backwards."""
+    element = {name: np.asarray(second[name]) for name in symmetry.sizes}
+    for generator in reversed(in_order(symmetry)):
+        undone = inverse_part(generator, np.asarray(first[generator.name]))
+        element[generator.name] = followed_by(symmetry, element, generator, undone)
+    return element
 
 
 def movers(symmetry: Symmetry, generator: Generator) -> list[Generator]:

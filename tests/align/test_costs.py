@@ -73,6 +73,13 @@ def test_the_aligned_network_does_not_depend_on_the_numbering(cost):
     chex.assert_trees_all_close(*moved, atol=1e-6)
 
 
+def test_a_posed_problem_is_as_good_as_its_cost():
+    posed = COSTS["activations"].prepare(GROUP, A, B)
+    found, again = (align.match(GROUP, A, B, cost=c) for c in (COSTS["activations"], posed))
+    chex.assert_trees_all_equal(found.element, again.element)
+    assert again.problem is posed
+
+
 @pytest.mark.parametrize("cost", COSTS)
 def test_margins_tell_what_an_exchange_would_cost(cost):
     found = align.match(GROUP, A, B, cost=COSTS[cost])

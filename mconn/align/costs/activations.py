@@ -62,8 +62,21 @@ class ActivationCost:
     ) -> dict[str, Float[np.ndarray, "n n"]]:
         """The similarities of a's units with b's, of every generator that has activations."""
         batches = in_batches(self.inputs, self.batch_size)
-        tables = _similarities(symmetry, self.apply, self.centred, self.normalised, a, b, batches)
-        return {name: np.asarray(table) for name, table in tables.items()}
+        sides = ((symmetry, self.apply), (symmetry, self.apply))
+        return similarities(sides, self.centred, self.normalised, a, b, batches)
+
+
+def similarities(
+    sides: tuple[tuple[Symmetry, ApplyFn], tuple[Symmetry, ApplyFn]],
+    centred: bool,
+    normalised: bool,
+    a: Params,
+    b: Params,
+    batches: Float[np.ndarray, "batches size ..."],
+) -> dict[str, Float[np.ndarray, "n m"]]:
+    """The similarities of the units of two networks, each with its group and its function."""
+    tables = _similarities(*sides, centred, normalised, a, b, batches)
+    return {name: np.asarray(table) for name, table in tables.items()}
 
 
 def in_batches(
@@ -91,14 +104,14 @@ class _Moments:
 
     count: Float[Array, ""]
     mean_a: Float[Array, "n"]
-    mean_b: Float[Array, "n"]
+    mean_b: Float[Array, "m"]
     square_a: Float[Array, "n"]
-    square_b: Float[Array, "n"]
-    cross: Float[Array, "n n"]
+    square_b: Float[Array, "m"]
+    cross: Float[Array, "n m"]
 
     @classmethod
     def of(
-        cls, a: Float[Array, "samples n"], b: Float[Array, "samples n"], centred: bool
+        cls, a: Float[Array, "samples n"], b: Float[Array, "samples m"], centred: bool
     ) -> "_Moments":
         a, b = a.astype(jnp.float32), b.astype(jnp.float32)
         # Moments about zero are those with means of zero.
@@ -122,7 +135,7 @@ class _Moments:
             self.cross + other.cross + weight * jnp.outer(step_a, step_b),
         )
 
-    def similarity(self, normalised: bool) -> Float[Array, "n n"]:
+    def similarity(self, normalised: bool) -> Float[Array, "n m"]:
         if not normalised:
             return self.cross / self.count
         scale = jnp.sqrt(jnp.outer(self.square_a, self.square_b))
@@ -131,17 +144,17 @@ class _Moments:
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3))
 def _similarities(
-    symmetry: Symmetry,
-    apply: ApplyFn,
+    first: tuple[Symmetry, ApplyFn],
+    second: tuple[Symmetry, ApplyFn],
     centred: bool,
     normalised: bool,
     a: Params,
     b: Params,
     batches: Float[Array, "batches size ..."],
-) -> dict[str, Float[Array, "n n"]]:
+) -> dict[str, Float[Array, "n m"]]:
     def moments(inputs: Any) -> dict[str, tuple[_Moments, ...]]:
-        units_a = groups.activations(symmetry, apply, a, inputs)
-        units_b = groups.activations(symmetry, apply, b, inputs)
+        units_a = groups.activations(*first, a, inputs)
+        units_b = groups.activations(*second, b, inputs)
         return {
             name: tuple(
                 _Moments.of(in_a, in_b, centred)
@@ -157,7 +170,7 @@ def _similarities(
     seen, _ = jax.lax.scan(add, moments(batches[0]), batches[1:])
     unit_by_unit = {
         generator.name: normalised and generator.kind == "permutation"
-        for generator in symmetry.generators
+        for generator in first[0].generators
     }
     return {
         name: jnp.stack([part.similarity(unit_by_unit[name]) for part in parts]).sum(axis=0)

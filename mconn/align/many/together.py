@@ -17,8 +17,7 @@ from mconn.align.costs.weights import WeightCost, WeightProblem, wide_leaves
 from mconn.align.position import Leaves, WeightPosition, inner
 from mconn.errors import ConfigError
 from mconn.symmetry import Element, Generator, Symmetry
-from mconn.symmetry.action import in_order
-from mconn.symmetry.elements import followed_by, identity_part, inverse_part
+from mconn.symmetry.elements import identity_on_host
 from mconn.types import Params
 
 
@@ -56,7 +55,7 @@ class WeightsTogether:
         self.symmetry = symmetry
         self.own = [wide_leaves(network) for network in networks]
         self.moved: list[Leaves] = list(self.own)
-        self.elements = [identity(symmetry) for _ in networks]
+        self.elements = [identity_on_host(symmetry) for _ in networks]
         self.stretches = stretches(symmetry)
 
     def against(self, i: int, others: Sequence[int]) -> WeightProblem:
@@ -95,7 +94,7 @@ class SimilaritiesTogether:
     def __init__(
         self, symmetry: Symmetry, problems: Mapping[tuple[int, int], SimilarityProblem], count: int
     ) -> None:
-        self.symmetry, self.unmoved = symmetry, identity(symmetry)
+        self.symmetry, self.unmoved = symmetry, identity_on_host(symmetry)
         self.elements = [dict(self.unmoved) for _ in range(count)]
         self.pairs = {pair: each.position(self.unmoved) for pair, each in problems.items()}
 
@@ -162,20 +161,6 @@ def pose(symmetry: Symmetry, networks: Sequence[Params], cost: Cost) -> Together
             "that is not coupled"
         )
     return SimilaritiesTogether(symmetry, known, count)
-
-
-def identity(symmetry: Symmetry) -> dict[str, np.ndarray]:
-    """The identity, on the host."""
-    return {generator.name: identity_part(generator) for generator in symmetry.generators}
-
-
-def relative(symmetry: Symmetry, first: Element, second: Element) -> dict[str, np.ndarray]:
-    """The element first^-1 second, on the host: second's factors, then first's undone backwards."""
-    element = {name: np.asarray(second[name]) for name in symmetry.sizes}
-    for generator in reversed(in_order(symmetry)):
-        undone = inverse_part(generator, np.asarray(first[generator.name]))
-        element[generator.name] = followed_by(symmetry, element, generator, undone)
-    return element
 
 
 def product(a: Leaves, b: Leaves) -> float:

@@ -8,17 +8,17 @@ import jax
 import numpy as np
 
 from mconn import symmetry as groups, trees
-from mconn.align.ascent import improve, in_schedule
+from mconn.align.ascent import sweep
 from mconn.align.balance import stretches
-from mconn.align.cost import Cost, Position
+from mconn.align.cost import Cost
 from mconn.align.costs.weights import WeightCost
-from mconn.align.many.together import Together, pose, relative
+from mconn.align.many.together import Together, pose
 from mconn.align.matching import check_finite
 from mconn.align.starts import start_named
 from mconn.errors import ConfigError, StructureError
 from mconn.symmetry import Element, Symmetry
 from mconn.symmetry.action import check_fits
-from mconn.symmetry.elements import identity_part
+from mconn.symmetry.elements import identity_part, relative
 from mconn.types import Key, Params
 
 SHUFFLED = 0.2
@@ -164,7 +164,7 @@ def join(
     keys = jax.random.split(key, len(order)) if start == "random" else [key] * len(order)
     for done, i in enumerate(order[1:], start=1):
         position = find(symmetry, together.against(i, order[:done]), "random", keys[i])
-        while sweep(symmetry, position, generator):
+        while sweep(symmetry, position, "random", generator):
             pass
         together.place(i, position)
 
@@ -190,18 +190,12 @@ def ascend_together(
         for i in generator.permutation(movable).tolist():
             others = [j for j in everyone if j != i]
             position = together.against(i, others).position(together.elements[i])
-            if sweep(symmetry, position, generator):
+            if sweep(symmetry, position, "random", generator):
                 together.place(i, position)
                 changed = True
         if changed or len(history) == 1:
             history.append(objective(together))
     return history, not changed
-
-
-def sweep(symmetry: Symmetry, position: Position, generator: np.random.Generator) -> bool:
-    """Visit every generator once; whether that raised the objective."""
-    visits = in_schedule(list(symmetry.generators), position, "random", generator)
-    return any([improve(position, each) for each in visits])
 
 
 def perturb(symmetry: Symmetry, together: Together, generator: np.random.Generator) -> None:

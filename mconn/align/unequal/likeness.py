@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
+from mconn.align.overlap import sorted_last
 from mconn.align.unequal.soft import along_axis, carry_leaf
 from mconn.align.unequal.widths import Pairing
 from mconn.symmetry import Site
@@ -123,8 +124,8 @@ class UnequalPosition:
                     # Copies of a unit share what it sends out.
                     shrunk *= old / new if place.reads and not place.makes else 1
         here = self.moved_place(site)
-        a, b = (profiles(leaf, set(unknown)) for leaf in (a, b))
         if unknown:
+            a, b = (sorted_last(leaf, set(unknown)) for leaf in (a, b))
             b = shrunk * quantiles(b, a.shape[-1])
         axis = site.axis - sum(other < site.axis for other in set(unknown))
         generator_a, generator_b = self.pairing.second[name], self.pairing.first[name]
@@ -149,15 +150,6 @@ class UnequalPosition:
             if cut.start < site.start:
                 start += length - cut.length
         return replace(site, start=start, outer=outer, inner=inner)
-
-
-def profiles(leaf: Float[np.ndarray, "..."], axes: set[int]) -> Float[np.ndarray, "..."]:
-    """The leaf with some axes joined to the last one, whose entries are sorted."""
-    if not axes:
-        return leaf
-    kept = [axis for axis in range(leaf.ndim) if axis not in axes]
-    moved = leaf.transpose(*kept, *sorted(axes))
-    return np.sort(moved.reshape(*(leaf.shape[axis] for axis in kept), -1), axis=-1)
 
 
 def quantiles(values: Float[np.ndarray, "... m"], n: int) -> Float[np.ndarray, "... n"]:

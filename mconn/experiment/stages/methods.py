@@ -114,16 +114,11 @@ def find(
     """
     cost = cost_of(method, apply, examples.inputs)
     first_key, *others = jax.random.split(key, 1 + (keys if method in COUPLED else 1))
+    # The problem is posed once: what the data say does not depend on the key.
+    problem = cost.prepare(group, a, b)
+    start, sweeps = ("random", 0) if method == "random" else ("profile", 100)
     matches = [
-        align.match(
-            group,
-            a,
-            b,
-            cost=cost,
-            start="random" if method == "random" else "profile",
-            sweeps=0 if method == "random" else 100,
-            key=each,
-        )
+        align.match(group, a, b, cost=problem, start=start, sweeps=sweeps, key=each)
         for each in others
     ]
     best = max(matches, key=lambda match: match.objective)
