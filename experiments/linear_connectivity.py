@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from experiments.control_claims import alignment_claims, random_claim
 from mconn.choices import check_choice
 from mconn.errors import ConfigError
 from mconn.experiment import (
@@ -214,41 +215,9 @@ def _control_claims(
     methods: tuple[Method, ...], means: Mapping[tuple[str, str], float], aligned: list[Result]
 ) -> list[Claim]:
     """What must come out if the machinery is right, whatever the networks are."""
-    changes = [change for result in aligned for change in result.facts["certificate"].values()]
-    claims = []
-    if changes:
-        claims.append(
-            Claim(
-                "the discovered symmetry leaves the outputs unchanged, in float64",
-                "control",
-                "relative change at most 1e-10",
-                f"{max(changes):.1e}",
-                max(changes) <= 1e-10,
-            )
-        )
-    planted = [result.facts["planted"] for result in aligned if "planted" in result.facts]
-    if planted:
-        claims.append(
-            Claim(
-                "a randomly permuted copy of a network is put back: the network half way to it "
-                "computes the same, for every method",
-                "control",
-                "relative change at most 1e-4, in float32",
-                f"{max(planted):.1e}",
-                max(planted) <= 1e-4,
-            )
-        )
+    claims = alignment_claims(aligned)
     if {"naive", "random"} <= set(methods):
-        naive, random = means["naive", "train"], means["random", "train"]
-        claims.append(
-            Claim(
-                "a random permutation does not help",
-                "control",
-                f"train barrier at least 60 % of the naive {naive:.3g}",
-                f"{random:.3g}",
-                random >= 0.6 * naive,
-            )
-        )
+        claims.append(random_claim(means["naive", "train"], means["random", "train"]))
     return claims
 
 

@@ -21,11 +21,11 @@ from experiments.repair_tables import (
     headline,
     order_claim,
 )
-from experiments.repaired_sweep import RepairedSweep, Treatment, method_name
+from experiments.repaired_sweep import RepairedSweep, Treatment, alignments, method_name
 from mconn.choices import check_choice
 from mconn.errors import ConfigError
 from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage
-from mconn.experiment.stages import Align, Train
+from mconn.experiment.stages import Train
 from mconn.experiment.tables import gather
 from mconn.models.parts import Normaliser
 from mconn.training import TrainConfig
@@ -80,11 +80,7 @@ class NormaliserRepair(Experiment):
         for normaliser in self.normalisers:
             model = self.train.model.clone(normaliser=normaliser)
             train = Train(replace(self.train, model=model))
-            aligned: dict[str, Align | None] = {
-                "naive": None,
-                "activations": Align(train, "activations"),
-                "random": Align(train, "random"),
-            }
+            aligned = alignments(train)
             stages[f"{normaliser} train"] = train
             stages |= {f"{normaliser} align {m}": a for m, a in aligned.items() if a is not None}
             for alignment, treatment in variants(normaliser):

@@ -15,6 +15,7 @@ from mconn.choices import check_choice
 from mconn.errors import ConfigError
 from mconn.experiment import Context, Result, Stage
 from mconn.experiment.stages import Align, Train
+from mconn.experiment.stages.sweep import point_rows
 from mconn.training import TrainConfig
 from mconn.types import ApplyFn, Params
 
@@ -71,7 +72,7 @@ class RepairedSweep(Stage):
         config, networks = self.train.config, inputs["train"].tree
         apply: ApplyFn = config.model.apply
         dataset = data.load(config.data, context.data_dir)
-        measured = head(dataset.train, self.statistics_examples)
+        measured = dataset.train.head(self.statistics_examples)
         first, examples = trees.index(networks, 0), jnp.asarray(dataset.train.inputs[:2])
         group = symmetry.permutations(symmetry.discover(apply, first, examples))
         layers = repair.layers(group, apply, first, examples)
@@ -95,7 +96,7 @@ class RepairedSweep(Stage):
                         landscape.Classification(apply),
                         path,
                         ts,
-                        head(getattr(dataset, split), self.examples),
+                        getattr(dataset, split).head(self.examples),
                         batch_size=self.statistics_examples,
                         refresh=refresh,
                         refresh_data=measured,
@@ -103,7 +104,7 @@ class RepairedSweep(Stage):
                             done // 2 + points, pair=pair, split=split
                         ),
                     )
-                    profiles += [{**labels, **row} for row in rows(profile)]
+                    profiles += [{**labels, **row} for row in point_rows(profile)]
                     barriers.append({**labels, **asdict(landscape.barrier(profile, "chord"))})
                 found = ratios_half_way(group, apply, path, refresh, measured)
                 ratios += [{"method": self.method, "pair": pair, **row} for row in found]
@@ -125,6 +126,15 @@ class RepairedSweep(Stage):
         if self.treatment == "closed form":
             return repair.RepairClosedForm(ends, layers)
         return repair.Repair(ends, layers, config.model.apply)
+
+
+def alignments(train: Train) -> dict[str, Align | None]:
+    """What is done to the second network of a pair first, by name; the last one is the control."""
+    return {
+        "naive": None,
+        "activations": Align(train, "activations"),
+        "random": Align(train, "random"),
+    }
 
 
 def method_name(alignment: str, treatment: str) -> str:
@@ -159,25 +169,4 @@ def ratios_half_way(
         }
         for layer, generator in enumerate(group.generators, start=1)
         for value in range(len(found["ratio"].get(generator.name, ())))
-    ]
-
-
-def head(split: data.Split, count: int) -> data.Split:
-    """The first examples of a split."""
-    return data.Split(split.inputs[:count], split.labels[:count])
-
-
-def rows(profile: landscape.Profile) -> list[dict[str, Any]]:
-    """One row per metric and point."""
-    values = {"loss": profile.mean("loss"), "accuracy": 1 - profile.mean("error")}
-    errors = {"loss": profile.standard_error("loss"), "accuracy": profile.standard_error("error")}
-    return [
-        {
-            "metric": metric,
-            "t": float(t),
-            "value": float(values[metric][point]),
-            "standard_error": float(errors[metric][point]),
-        }
-        for metric in values
-        for point, t in enumerate(profile.t)
     ]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from experiments.control_claims import alignment_claims
 from experiments.scaling_table import Means
 from mconn.experiment import Claim, Result
 
@@ -93,26 +94,4 @@ def control_claims(
                 min(shares) >= 0.6,
             )
         )
-    if aligned:
-        changes = [change for each in aligned for change in each.facts["certificate"].values()]
-        planted = [each.facts["planted"] for each in aligned if "planted" in each.facts]
-        claims += [
-            limit(
-                "the discovered symmetry leaves the outputs unchanged, in float64",
-                1e-10,
-                max(changes),
-            ),
-            limit(
-                "a randomly permuted copy of a network is put back, for every method: the network "
-                "half way to it computes the same, in float32",
-                1e-4,
-                max(planted, default=0.0),
-            ),
-        ]
-    return claims
-
-
-def limit(statement: str, largest: float, measured: float) -> Claim:
-    """The claim that a relative change is no larger than allowed."""
-    expected = f"relative change at most {largest:.0e}"
-    return Claim(statement, "control", expected, f"{measured:.1e}", measured <= largest)
+    return [*claims, *alignment_claims(aligned)]

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from experiments.scaling_table import Losses
+from experiments.spread_figures import draw_spread, joint_legend
 from mconn.experiment import style
 from mconn.experiment.figures import LOOKS, PAGE
 from mconn.experiment.tables import numbers, where
@@ -58,13 +58,7 @@ def scaling_figure(axis: str, barriers: pa.Table, losses: Losses) -> Any:
         ends.set_yscale("log")
         for panel in (train, test, ends):
             draw_axis(panel, axis, places)
-        handles, names = (
-            first + second
-            for first, second in zip(
-                train.get_legend_handles_labels(), ends.get_legend_handles_labels(), strict=True
-            )
-        )
-        figure.legend(handles, names, loc="outside upper center", ncols=5)
+        joint_legend(figure, train, ends, 5)
     return figure
 
 
@@ -73,24 +67,6 @@ def at(axis: str, place: int) -> Any:
     import pyarrow.compute as pc
 
     return pc.field(axis) == place
-
-
-def draw_spread(
-    panel: Any, places: list[int], values: list[np.ndarray], look: tuple[str, str, Any], name: str
-) -> None:
-    """The mean at each place, with a band from the lowest to the highest."""
-    colour, marker, dashes = look
-    low, high = [each.min() for each in values], [each.max() for each in values]
-    panel.fill_between(places, low, high, color=colour, alpha=0.18, linewidth=0)
-    panel.plot(
-        places,
-        [each.mean() for each in values],
-        color=colour,
-        linestyle=dashes,
-        marker=marker,
-        markerfacecolor="white",
-        label=name,
-    )
 
 
 def draw_axis(panel: Any, axis: str, places: list[int]) -> None:

@@ -22,7 +22,7 @@ from experiments.repair_tables import (
     order_claim,
     ratio_by_layer,
 )
-from experiments.repaired_sweep import RepairedSweep, method_name
+from experiments.repaired_sweep import RepairedSweep, alignments, method_name
 from mconn.errors import ConfigError
 from mconn.experiment import (
     Claim,
@@ -34,7 +34,7 @@ from mconn.experiment import (
     band_meaning,
     profile_figure,
 )
-from mconn.experiment.stages import Align, Train
+from mconn.experiment.stages import Train
 from mconn.experiment.tables import gather, numbers, where
 from mconn.training import TrainConfig
 
@@ -84,11 +84,7 @@ class VarianceCollapse(Experiment):
         stages: dict[str, Stage] = {}
         for depth, config in (("shallow", self.shallow), ("deep", self.train)):
             train = Train(config)
-            aligned: dict[str, Align | None] = {
-                "naive": None,
-                "activations": Align(train, "activations"),
-                "random": Align(train, "random"),
-            }
+            aligned = alignments(train)
             stages[f"{depth} train"] = train
             stages |= {f"{depth} align {m}": a for m, a in aligned.items() if a is not None}
             for method, (alignment, treatment) in zip(METHODS, VARIANTS, strict=True):

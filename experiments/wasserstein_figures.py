@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from experiments.spread_figures import draw_spread, joint_legend
 from mconn.experiment import style
 from mconn.experiment.figures import LOOKS, PAGE
 
@@ -72,14 +73,14 @@ def spectrum_figure(spectra: pa.Table, dimensions: Mapping[float, float]) -> Any
         for panel, split in ((train, "train"), (test, "test")):
             for method, look in zip(SHOWN, LOOKS, strict=False):
                 values = select(rows, powers, "value", method=method, split=split)
-                draw(panel, places, values, look, method)
+                draw_spread(panel, places, values, look, method)
             panel.set_yscale("log")
             panel.set_title(split.capitalize())
         train.set_ylabel("Chord barrier / target variance")
         test.tick_params(labelleft=False)
         for split, look in zip(("train", "test"), LOOKS[len(SHOWN) :], strict=False):
             values = select(rows, powers, "end_loss", method="naive", split=split)
-            draw(ends, places, values, look, f"ends, {split}")
+            draw_spread(ends, places, values, look, f"ends, {split}")
         ends.set_title("The ends")
         ends.set_ylabel("Loss / target variance")
         ends.set_yscale("log")
@@ -89,13 +90,7 @@ def spectrum_figure(spectra: pa.Table, dimensions: Mapping[float, float]) -> Any
             panel.xaxis.set_major_formatter("{x:g}")
             panel.xaxis.set_minor_locator(NullLocator())
             panel.set_xlabel("Approximate dimension")
-        handles, names = (
-            first + second
-            for first, second in zip(
-                train.get_legend_handles_labels(), ends.get_legend_handles_labels(), strict=True
-            )
-        )
-        figure.legend(handles, names, loc="outside upper center", ncols=6)
+        joint_legend(figure, train, ends, 6)
     return figure
 
 
@@ -105,21 +100,3 @@ def select(
     """The wanted rows' entries of one column, for every power."""
     chosen = [row for row in rows if all(row[name] == value for name, value in wanted.items())]
     return [np.array([row[column] for row in chosen if row["power"] == p]) for p in powers]
-
-
-def draw(
-    panel: Any, places: list[float], values: list[np.ndarray], look: tuple[str, str, Any], name: str
-) -> None:
-    """The mean over pairs, with a band from the lowest to the highest."""
-    colour, marker, dashes = look
-    low, high = [each.min() for each in values], [each.max() for each in values]
-    panel.fill_between(places, low, high, color=colour, alpha=0.18, linewidth=0)
-    panel.plot(
-        places,
-        [each.mean() for each in values],
-        color=colour,
-        linestyle=dashes,
-        marker=marker,
-        markerfacecolor="white",
-        label=name,
-    )

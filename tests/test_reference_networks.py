@@ -3,26 +3,14 @@
 import jax
 import numpy as np
 import pytest
+from stored_networks import CLASSIFY, MODEL, network
 
 from mconn import align, data, landscape, paths, symmetry
-from mconn.models import MLP
-
-MODEL = MLP(width=512, depth=3)
-CLASSIFY = landscape.Classification(MODEL.apply)
 
 
 @pytest.fixture(scope="module")
 def digits():
     return data.load(data.DataConfig("digits", normalise="unit"))
-
-
-def network(shared, name):
-    layers = {}
-    with np.load(shared / "data" / "digits_mlp" / f"{name}.npz") as stored:
-        for leaf, value in stored.items():
-            layer, _, kind = leaf.partition("|")
-            layers.setdefault(layer, {})[kind] = value
-    return {"params": layers}
 
 
 def chord(a, b, split):

@@ -31,6 +31,10 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def head(self, count: int) -> "Split":
+        """The first examples."""
+        return Split(self.inputs[:count], self.labels[:count])
+
 
 @dataclass(frozen=True)
 class Dataset:

@@ -188,9 +188,7 @@ def barriers(
     eval_fn = landscape.Classification(apply)
     has_statistics = "batch_stats" in a
     refresh = landscape.BatchNormStatistics(config.model) if has_statistics else None
-    head = data.Split(
-        dataset.train.inputs[:STATISTICS_EXAMPLES], dataset.train.labels[:STATISTICS_EXAMPLES]
-    )
+    head = dataset.train.head(STATISTICS_EXAMPLES)
     splits = {"train": dataset.train, "test": dataset.test}
     measured: dict[str, tuple[Estimate, Estimate]] = {}
     done = 0

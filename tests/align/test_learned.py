@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from stored_networks import CLASSIFY, MODEL, network
 
 from mconn import align, data, landscape, paths, symmetry
 from mconn.align.learned.nearest import (
@@ -17,7 +18,6 @@ from mconn.align.learned.nearest import (
 )
 from mconn.align.learned.relaxed import matrices, relax
 from mconn.errors import ConfigError, DataError, DivergenceError, StructureError
-from mconn.models import MLP
 from mconn.symmetry.certify import draw_part
 
 INPUTS = np.random.default_rng(7).normal(size=(160, 6)).astype(np.float32)
@@ -385,9 +385,6 @@ def test_a_step_that_is_not_finite_is_named(estimator):
 
 # Networks that an earlier study stored
 
-MODEL = MLP(width=512, depth=3)
-CLASSIFY = landscape.Classification(MODEL.apply)
-
 
 def cross_entropy(params, batch):
     return CLASSIFY(params, batch)["loss"].mean()
@@ -396,15 +393,6 @@ def cross_entropy(params, batch):
 @pytest.fixture(scope="module")
 def digits():
     return data.load(data.DataConfig("digits", normalise="unit"))
-
-
-def network(shared, name):
-    layers = {}
-    with np.load(shared / "data" / "digits_mlp" / f"{name}.npz") as stored:
-        for leaf, value in stored.items():
-            layer, _, kind = leaf.partition("|")
-            layers.setdefault(layer, {})[kind] = value
-    return {"params": layers}
 
 
 @pytest.mark.parametrize(

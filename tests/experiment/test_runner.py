@@ -10,20 +10,12 @@ from typing import Any
 
 import pytest
 import toys
+from notes import Notes
 from toys import Numbers, Sums, Total, sums
 
 from mconn.errors import CheckpointError, ConfigError, DivergenceError
 from mconn.experiment import Experiment, RunFolder, Store, run
 from mconn.experiment.runner import kebab, source_digest
-from mconn.progress import Progress
-
-
-class Notes(Progress):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.lines.append(text)
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from notes import Notes
 
 from configs.barrier_vs_depth import barrier_vs_depth
 from configs.barrier_vs_epochs import barrier_vs_epochs, gpu as gpu_epochs
@@ -9,19 +10,8 @@ from configs.barrier_vs_width import barrier_vs_width, gpu as gpu_width
 from experiments.scaling_claims import shape_claims
 from mconn import experiment
 from mconn.errors import ConfigError
-from mconn.progress import Progress
 
 METHODS = ("naive", "weights", "random")
-
-
-class Notes(Progress):
-    """Remembers what was said."""
-
-    def __init__(self):
-        self.told = []
-
-    def note(self, text):
-        self.told.append(text)
 
 
 def small(**changes):
@@ -65,7 +55,7 @@ def test_studies_share_their_networks(folder, results):
     notes = Notes()
     study = barrier_vs_depth(depths=(1, 2), width=16, seeds=2, epochs=4, points=5)
     experiment.run(dataclasses.replace(study, methods=("naive",)), results, progress=notes)
-    stored = [line for line in notes.told if "from the store" in line]
+    stored = [line for line in notes.lines if "from the store" in line]
     assert [line.split(":")[0] for line in stored] == ["train 2", "sweep naive 2"]
 
 

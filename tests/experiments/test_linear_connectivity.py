@@ -1,23 +1,13 @@
 import dataclasses
 
 import pytest
+from notes import Notes
 
 from configs.digits_mlp import digits_mlp
 from experiments.linear_connectivity import LinearConnectivity
 from mconn import experiment
 from mconn.errors import ConfigError
 from mconn.models import MLP
-from mconn.progress import Progress
-
-
-class Notes(Progress):
-    """Remembers what was said."""
-
-    def __init__(self):
-        self.told = []
-
-    def note(self, text):
-        self.told.append(text)
 
 
 def small(**changes):
@@ -87,14 +77,14 @@ def test_controls_hold_whatever_the_networks_are(folder):
 def test_an_unchanged_experiment_is_not_run_again(folder, results):
     notes = Notes()
     assert experiment.run(small(), results, progress=notes).path == folder.path
-    assert notes.told == [f"{folder.name}: complete and unchanged"]
+    assert notes.lines == [f"{folder.name}: complete and unchanged"]
 
 
 def test_changing_the_sweep_does_not_train_or_align_again(folder, results):
     notes = Notes()
     changed = experiment.run(small(points=3), results, progress=notes)
     assert changed.path != folder.path
-    stored = [line for line in notes.told if "from the store" in line]
+    stored = [line for line in notes.lines if "from the store" in line]
     assert any(line.startswith("train") for line in stored)
     assert sum(line.startswith("align") for line in stored) == 3
     assert not any(line.startswith("sweep") for line in stored)

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from notes import Notes
 
 from mconn.data import DataConfig
 from mconn.errors import CheckpointError
 from mconn.models import MLP
-from mconn.progress import SILENT, Progress
+from mconn.progress import SILENT
 from mconn.training import Optimiser, TrainConfig
 from mconn.training.checkpoints import describe, open_checkpoints, uninterrupted
 
@@ -20,16 +21,6 @@ CONFIG = TrainConfig(MLP(8), DataConfig("digits"), Optimiser(), epochs=9)
 def tree(epoch):
     noise = np.random.default_rng(epoch).normal(size=(2, 5000))  # which does not compress
     return {"w": noise.astype(np.float32), "n": np.asarray([epoch], np.int32)}
-
-
-class Notes(Progress):
-    """Progress that keeps what it was told."""
-
-    def __init__(self):
-        self.lines = []
-
-    def note(self, text):
-        self.lines.append(text)
 
 
 @pytest.fixture

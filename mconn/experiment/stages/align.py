@@ -94,9 +94,7 @@ class Align(Stage):
                 task.update(done, pair=pair)
         facts = {"symmetry": group.describe(), "certificate": dict(certificate.changes)}
         if self.method != "random":
-            some = data.Split(
-                dataset.train.inputs[:PLANTED_EXAMPLES], dataset.train.labels[:PLANTED_EXAMPLES]
-            )
+            some = dataset.train.head(PLANTED_EXAMPLES)
             facts |= planted(self.method, group, apply, first, some)
         return Result(tree=elements, tables={"matches": pa.Table.from_pylist(rows)}, facts=facts)
 

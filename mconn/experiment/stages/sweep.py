@@ -83,14 +83,16 @@ class Sweep(Stage):
                     ts,
                     examples,
                     refresh=refresh,
-                    refresh_data=_head(dataset.train, self.statistics_examples),
+                    refresh_data=dataset.train.head(self.statistics_examples),
                     finished=lambda points, done=done, pair=pair, split=split: task.update(
                         done * self.points + points, pair=pair, split=split
                     ),
                 )
                 labels = {"method": self.method, "pair": pair, "split": split}
                 normaliser = profile.normaliser if has_statistics else "none"
-                profiles += [{**labels, **row, "normaliser": normaliser} for row in _rows(profile)]
+                profiles += [
+                    {**labels, **row, "normaliser": normaliser} for row in point_rows(profile)
+                ]
                 estimates += [
                     {**labels, **asdict(estimate), "normaliser": normaliser}
                     for estimate in landscape.barriers(profile, BARRIERS)
@@ -102,11 +104,7 @@ class Sweep(Stage):
         return Result(tables=tables)
 
 
-def _head(split: data.Split, count: int) -> data.Split:
-    return data.Split(split.inputs[:count], split.labels[:count])
-
-
-def _rows(profile: landscape.Profile) -> list[dict[str, Any]]:
+def point_rows(profile: landscape.Profile) -> list[dict[str, Any]]:
     """One row per metric and point."""
     means = {"loss": profile.mean("loss"), "accuracy": 1 - profile.mean("error")}
     errors = {"loss": profile.standard_error("loss"), "accuracy": profile.standard_error("error")}
