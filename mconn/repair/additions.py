@@ -18,6 +18,7 @@ from mconn.symmetry.compat import (
     evaluate,
     live,
 )
+from mconn.trees import wide
 
 SPREADING = KEEP_ZERO - {"neg"}
 """Primitives that only put the entries of a value in other places, or in another precision."""
@@ -108,8 +109,3 @@ class Units:
         (total,) = jax.linear_transpose(self.spread, one)(values)
         samples = values.size / total.size
         return total / samples
-
-
-def wide(values: Float[Array, "..."]) -> Float[Array, "..."]:
-    """In single precision, or in double where it is."""
-    return values.astype(jnp.promote_types(jnp.float32, values.dtype))

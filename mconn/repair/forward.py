@@ -9,10 +9,11 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mconn.errors import ConfigError
-from mconn.repair.additions import Units, wide
+from mconn.repair.additions import Units
 from mconn.repair.affine import correction, fold_in, goals, unless_at_end
 from mconn.repair.layers import Layers
 from mconn.repair.statistics import Ends, Moments, walk
+from mconn.trees import wide
 from mconn.types import ApplyFn, Params
 
 

@@ -10,10 +10,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mconn.errors import StructureError
-from mconn.repair.additions import Units, uses, wide
+from mconn.repair.additions import Units, uses
 from mconn.repair.layers import Layers
 from mconn.symmetry.compat import Equation, bind_as_traced, evaluate, trace
-from mconn.trees import named_leaves
+from mconn.trees import named_leaves, wide
 from mconn.types import ApplyFn, Params
 
 Visit = Callable[[str, Units, Float[Array, "..."]], Float[Array, "..."]]

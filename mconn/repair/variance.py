@@ -9,10 +9,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mconn.choices import check_choice
-from mconn.repair.additions import wide
 from mconn.repair.statistics import Moments
 from mconn.symmetry.activations import activations
 from mconn.symmetry.group import Symmetry
+from mconn.trees import wide
 from mconn.types import ApplyFn, Params
 
 Mixed = Literal["variances", "deviations"]

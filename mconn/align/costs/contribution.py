@@ -139,15 +139,6 @@ class ContributionPosition(WeightPosition):
         self.settled.add(generator.name)
         return rises
 
-    def move(self, steps: list[Step]) -> None:
-        """Move b; the similarities change with it."""
-        super().move(steps)
-        for generator, _ in steps:
-            for site in generator.sites:
-                self.values.pop(site.leaf, None)
-        # What is read by one layer weighs what the next one makes.
-        self.overlaps.clear()
-
     def step(
         self, generator: Generator, part: np.ndarray, unknown: frozenset[str] = NONE
     ) -> list[Step]:

@@ -12,13 +12,13 @@ import numpy as np
 from jaxtyping import Float
 
 from mconn.align.overlap import sorted_last
+from mconn.align.position import Leaves
 from mconn.align.unequal.soft import along_axis, carry_leaf
 from mconn.align.unequal.widths import Pairing
 from mconn.symmetry import Site
 from mconn.symmetry.action import View
 
 Norms = tuple[Float[np.ndarray, "n"], Float[np.ndarray, "m"]]
-Leaves = Mapping[str, Float[np.ndarray, "..."]]
 
 
 @dataclass(frozen=True)

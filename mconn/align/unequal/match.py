@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 
 from mconn.align.costs.weights import wide_leaves
 from mconn.align.matching import check_finite
+from mconn.align.position import SMALLEST_GAIN
 from mconn.align.unequal.activations import UnequalActivations
 from mconn.align.unequal.likeness import UnequalPosition
 from mconn.align.unequal.methods import METHODS, Method
@@ -18,9 +19,6 @@ from mconn.choices import check_choice
 from mconn.symmetry import Symmetry
 from mconn.symmetry.action import check_fits
 from mconn.types import Params
-
-SMALLEST_GAIN = 1e-6
-"""Below this, relative to the objective, a gain is rounding."""
 
 
 @dataclass(frozen=True)
