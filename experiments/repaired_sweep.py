@@ -115,7 +115,11 @@ class RepairedSweep(Stage):
         )
 
     def refresh(
-        self, config: TrainConfig, layers: repair.Layers, path: paths.Path, measured: data.Split
+        self,
+        config: TrainConfig,
+        layers: repair.Layers,
+        path: paths.ControlledPath,
+        measured: data.Split,
     ) -> Any:
         """What corrects a point, or None."""
         if self.treatment == "none":
@@ -143,7 +147,11 @@ def method_name(alignment: str, treatment: str) -> str:
 
 
 def ratios_half_way(
-    group: symmetry.Symmetry, apply: ApplyFn, path: paths.Path, refresh: Any, measured: data.Split
+    group: symmetry.Symmetry,
+    apply: ApplyFn,
+    path: paths.ControlledPath,
+    refresh: Any,
+    measured: data.Split,
 ) -> list[dict[str, Any]]:
     """The variance ratio of every layer at the midpoint, a row for each value of a generator."""
     batches = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], measured)

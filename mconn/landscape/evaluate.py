@@ -82,8 +82,8 @@ def evaluate(
     for name, size in (("batch_size", batch_size), ("points_per_call", points_per_call)):
         if size < 1:
             raise ConfigError(f"{name} is {size}: it must be at least 1")
-    ts = np.asarray(ts, np.float32)
-    _check_domain(ts)
+    ts = np.atleast_1d(np.asarray(ts, np.float32))
+    path.domain.check(ts)
     count = _example_count(data)
     devices = list(jax.local_devices()[:MOST_DEVICES] if devices is None else devices)[: len(ts)]
     mesh = Mesh(np.array(devices), ("point",))
@@ -170,13 +170,6 @@ def _values(eval_fn: EvalFn, params: Params, batch: Batch) -> dict[str, jax.Arra
                 "return one number per example, and leave the mean to the profile"
             )
     return values
-
-
-def _check_domain(ts: np.ndarray) -> None:
-    if ts.ndim not in (1, 2) or len(ts) == 0 or not ((ts >= 0) & (ts <= 1)).all():
-        raise StructureError(f"points must be a non-empty array within [0, 1], got {ts}")
-    if ts.ndim == 2 and not np.allclose(ts.sum(axis=1), 1, atol=1e-5):
-        raise StructureError("the weights of a point on a simplex must sum to one")
 
 
 def _example_count(data: Batch) -> int:

@@ -1,11 +1,34 @@
-"""Curves and surfaces in weight space: control points and a basis.
+"""Curves and surfaces in weight space, under one contract: a parameter in, a network out.
 
-Path -- control points, stacked, and the basis that weighs them
-line -- the segment between two networks
-simplex -- all mixtures of several networks
+Path -- the contract
+ControlledPath -- control points, stacked, and the basis that weighs them
+line, bezier, chain, through -- curves between two networks
+simplex, surface, triangle, plane -- what lies between several
 """
 
-from mconn.paths.families import line as line, simplex as simplex
-from mconn.paths.path import Path as Path
+from mconn.paths.domain import Domain as Domain
+from mconn.paths.families import (
+    bezier as bezier,
+    chain as chain,
+    line as line,
+    plane as plane,
+    simplex as simplex,
+    surface as surface,
+    through as through,
+    triangle as triangle,
+)
+from mconn.paths.path import ControlledPath as ControlledPath, Path as Path
 
-__all__ = ["Path", "line", "simplex"]
+__all__ = [
+    "ControlledPath",
+    "Domain",
+    "Path",
+    "bezier",
+    "chain",
+    "line",
+    "plane",
+    "simplex",
+    "surface",
+    "through",
+    "triangle",
+]

@@ -1,42 +1,169 @@
-"""The families of paths. Each is a basis over control points."""
+"""The families of controlled paths. Each is a basis over control points.
+
+Where control points are free, they start on the line, the bilinear patch or the triangle of the
+ends, so that an unfitted path is the straight one.
+"""
 
 from collections.abc import Sequence
-from typing import Any
 
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Float
 
-from mconn.errors import StructureError
-from mconn.paths.path import Path, stack_controls
+from mconn.errors import ConfigError, StructureError
+from mconn.paths import domain
+from mconn.paths.bases import Bernstein, Hats, TensorProduct, Triangular
+from mconn.paths.path import ControlledPath, stack_controls
 from mconn.types import Params
 
 
-def _linear(t: Any) -> Float[Array, "2"]:
-    t = jnp.asarray(t, float)
-    return jnp.stack([1 - t, t])
-
-
-def _barycentric(t: Any) -> Float[Array, "k"]:
-    return jnp.asarray(t, float)
-
-
-def line(a: Params, b: Params) -> Path:
+def line(a: Params, b: Params) -> ControlledPath:
     """The segment (1 - t) a + t b, for t in [0, 1]; ``line(a, b)(0)`` is ``a``, bit for bit.
 
     Raises:
         StructureError: naming the first leaf in which the two networks differ.
     """
-    return Path(stack_controls([a, b], ["a", "b"]), basis=_linear, mixture=_linear)
+    return ControlledPath(
+        stack_controls([a, b], ["a", "b"]), Bernstein(1), domain.INTERVAL, fixed=(0, 1)
+    )
 
 
-def simplex(networks: Sequence[Params]) -> Path:
-    """All mixtures of k networks; its parameter is the vector of k weights, which sums to one.
+def bezier(a: Params, b: Params, bends: int = 1) -> ControlledPath:
+    """A Bezier curve from a to b of degree ``bends + 1``, as yet on the line (Garipov et al. 2018).
+
+    Raises:
+        ConfigError: if there is no bend.
+        StructureError: naming the first leaf in which the two networks differ.
+    """
+    return curve(a, b, bends, Bernstein(bends + 1))
+
+
+def chain(a: Params, b: Params, bends: int = 1) -> ControlledPath:
+    """A polygonal chain from a to b with ``bends`` bends, as yet on the line.
+
+    Raises:
+        ConfigError: if there is no bend.
+        StructureError: naming the first leaf in which the two networks differ.
+    """
+    return curve(a, b, bends, Hats(bends + 1))
+
+
+def curve(a: Params, b: Params, bends: int, basis: Bernstein | Hats) -> ControlledPath:
+    """A curve with control points at equal distances on the line."""
+    if bends < 1:
+        raise ConfigError(
+            f"bends is {bends}: a curve that can be fitted needs at least one; a straight one is "
+            "paths.line"
+        )
+    places = np.linspace(0, 1, bends + 2)
+    weights = np.stack([1 - places, places], axis=1)
+    return ControlledPath(
+        mixed([a, b], ["a", "b"], weights), basis, domain.INTERVAL, fixed=(0, bends + 1)
+    )
+
+
+def through(networks: Sequence[Params]) -> ControlledPath:
+    """The polygonal chain through networks in their order; all but the first and last are free.
 
     Raises:
         StructureError: with fewer than two networks, or naming the first leaf that differs.
     """
+    controls = stack_controls(*at_least_two(networks, "a chain"))
+    last = len(networks) - 1
+    return ControlledPath(controls, Hats(last), domain.INTERVAL, fixed=(0, last))
+
+
+def simplex(networks: Sequence[Params]) -> ControlledPath:
+    """All mixtures of k networks; its parameter is the vector of k weights, which sums to one.
+
+    All vertices are held by a fit; see `mconn.paths.grown` for one more, free vertex.
+
+    Raises:
+        StructureError: with fewer than two networks, or naming the first leaf that differs.
+    """
+    controls = stack_controls(*at_least_two(networks, "a simplex"))
+    fixed = tuple(range(len(networks)))
+    return ControlledPath(controls, domain.barycentric, domain.SIMPLEX, fixed)
+
+
+def surface(corners: Sequence[Params], degree: int = 2) -> ControlledPath:
+    """A tensor-product Bezier surface over the square (Ren et al. 2025), as yet the bilinear patch.
+
+    Args:
+        corners: four networks, at (u, v) = (0, 0), (0, 1), (1, 0) and (1, 1).
+        degree: of the polynomials in u and in v; there are ``(degree + 1)**2`` control points.
+
+    Raises:
+        ConfigError: if the degree is below one.
+        StructureError: if there are not four corners, or naming the first leaf that differs.
+    """
+    check_degree(degree)
+    if len(corners) != 4:
+        raise StructureError(f"a surface over the square needs four corners, got {len(corners)}")
+    grid = np.linspace(0, 1, degree + 1)
+    u, v = (axis.reshape(-1) for axis in np.meshgrid(grid, grid, indexing="ij"))
+    weights = np.stack([(1 - u) * (1 - v), (1 - u) * v, u * (1 - v), u * v], axis=1)
+    return ControlledPath(
+        mixed(list(corners), [f"corner {i}" for i in range(4)], weights),
+        TensorProduct(degree),
+        domain.SQUARE,
+        fixed=held(weights),
+    )
+
+
+def triangle(corners: Sequence[Params], degree: int = 2) -> ControlledPath:
+    """A triangular Bezier surface over the simplex of three networks, as yet flat.
+
+    Raises:
+        ConfigError: if the degree is below one.
+        StructureError: if there are not three corners, or naming the first leaf that differs.
+    """
+    check_degree(degree)
+    if len(corners) != 3:
+        raise StructureError(f"a triangular surface needs three corners, got {len(corners)}")
+    weights = np.array(Triangular(degree).exponents) / degree
+    return ControlledPath(
+        mixed(list(corners), [f"corner {i}" for i in range(3)], weights),
+        Triangular(degree),
+        domain.SIMPLEX,
+        fixed=held(weights),
+    )
+
+
+def plane(a: Params, b: Params, c: Params) -> ControlledPath:
+    """The plane through three networks: a + u (b - a) + v (c - a), for any (u, v).
+
+    Raises:
+        StructureError: naming the first leaf in which two of the networks differ.
+    """
+    controls = stack_controls([a, b, c], ["a", "b", "c"])
+    return ControlledPath(controls, domain.affine, domain.PLANE, fixed=(0, 1, 2))
+
+
+def at_least_two(networks: Sequence[Params], what: str) -> tuple[list[Params], list[str]]:
+    """The networks and their names."""
     if len(networks) < 2:
-        raise StructureError(f"a simplex needs at least two networks, got {len(networks)}")
-    names = [f"network {i}" for i in range(len(networks))]
-    controls = stack_controls(list(networks), names)
-    return Path(controls, basis=_barycentric, mixture=_barycentric)
+        raise StructureError(f"{what} needs at least two networks, got {len(networks)}")
+    return list(networks), [f"network {i}" for i in range(len(networks))]
+
+
+def check_degree(degree: int) -> None:
+    """Refuse a degree without control points of its own."""
+    if degree < 1:
+        raise ConfigError(f"degree is {degree}: a surface needs at least 1, which is bilinear")
+
+
+def held(weights: Float[np.ndarray, "k ends"]) -> tuple[int, ...]:
+    """The control points that are ends."""
+    return tuple(int(i) for i in np.flatnonzero((weights == 1).any(axis=1)))
+
+
+def mixed(ends: list[Params], names: list[str], weights: Float[np.ndarray, "k ends"]) -> Params:
+    """Control points as mixtures of the ends; those that are ends are so bit for bit."""
+    straight = ControlledPath(
+        stack_controls(ends, names), domain.barycentric, domain.SIMPLEX, fixed=()
+    )
+    return jax.jit(jax.vmap(ControlledPath.__call__, (None, 0)))(
+        straight, jnp.asarray(weights, float)
+    )

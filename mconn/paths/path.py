@@ -1,5 +1,6 @@
-"""A path: stacked control points and the basis that weighs them."""
+"""What a path is, and the paths that are mixtures of control points."""
 
+import abc
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,29 +12,73 @@ from jaxtyping import Array, Float
 
 from mconn import trees
 from mconn.errors import StructureError
+from mconn.paths.domain import Domain
 from mconn.types import Params
 
 Basis = Callable[[Any], Float[Array, "k"]]
 """Weights of the k control points at a parameter t; they sum to one."""
 
+LENGTH_POINTS = 1001
+
+
+class Path(abc.ABC):
+    """A map from a domain into parameter space; a registered pytree, pure and jittable.
+
+    Attributes:
+        domain: where its parameter lives, and which of its points are ends; static.
+    """
+
+    domain: Domain
+
+    @abc.abstractmethod
+    def __call__(self, t: Any) -> Params:
+        """The parameters at ``t``; at an end exactly the network that was given, bit for bit."""
+
+    def mixture(self, t: Any) -> Float[Array, "ends"]:
+        """Weights of the ends in the chord at ``t``."""
+        return self.domain.mixture(t)
+
+    def arc_length(self, ts: Float[np.ndarray | Array, "points ..."]) -> Float[Array, "points"]:
+        """Length of the polygon through ``path(ts)``, from ``ts[0]`` up to each point."""
+
+        def step(before: Params, t: Any) -> tuple[Params, Array]:
+            point = self(t)
+            return point, trees.distance(before, point)
+
+        ts = jnp.asarray(ts)
+        steps = jax.lax.scan(step, self(ts[0]), ts[1:])[1]
+        return jnp.concatenate([jnp.zeros(1, steps.dtype), jnp.cumsum(steps)])
+
+    def length(self, points: int = LENGTH_POINTS) -> Float[Array, ""]:
+        """Length of a curve, as that of the polygon through equispaced points.
+
+        Raises:
+            StructureError: if the path is a surface.
+        """
+        ts = np.linspace(0, 1, points, dtype=np.float32)
+        self.domain.check(ts)
+        return self.arc_length(ts)[-1]
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Path:
-    """gamma(t) = sum_k basis(t)_k * controls_k, a map from a domain into parameter space.
+class ControlledPath(Path):
+    """gamma(t) = sum_k basis(t)_k * controls_k.
 
-    Families (line, Bezier curve, chain, surface, simplex) differ only in ``basis`` and ``mixture``.
+    The families (line, Bezier curve, chain, surface, simplex, plane) differ only in their basis
+    and domain.
 
     Attributes:
         controls: a parameter pytree whose leaves carry a leading axis of k control points.
         basis: t -> weights of the control points, shape (k,).
-        mixture: t -> weights of the *ends* in the chord that a barrier is measured against,
-            shape (ends,). On a curve these are (1 - t, t).
+        domain: where t lives.
+        fixed: the control points that `mconn.paths.fit` holds: the ends.
     """
 
     controls: Params
     basis: Basis = field(metadata={"static": True})
-    mixture: Basis = field(metadata={"static": True})
+    domain: Domain = field(metadata={"static": True})
+    fixed: tuple[int, ...] = field(metadata={"static": True})
 
     def __call__(self, t: Any) -> Params:
         """The parameters at ``t``; at a control point exactly that control point, bit for bit."""
@@ -47,6 +92,11 @@ class Path:
             return jnp.where(at_control, controls[nearest], mixed)
 
         return jax.tree.map(combine, self.controls)
+
+    @property
+    def count(self) -> int:
+        """The number of control points."""
+        return len(jax.tree.leaves(self.controls)[0])
 
     def gram(self) -> Float[Array, "k k"]:
         """Inner products of the control points, relative to the first, in float32 or wider.

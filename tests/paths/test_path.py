@@ -1,3 +1,6 @@
+import dataclasses
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -5,7 +8,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from mconn import paths, trees
-from mconn.errors import StructureError
+from mconn.errors import ConfigError, StructureError
+from mconn.paths import bases
 
 
 def network(seed, dtype=np.float32):
@@ -99,3 +103,143 @@ def test_integer_leaves_are_refused():
 def test_a_simplex_of_one_network_is_refused():
     with pytest.raises(StructureError, match="at least two networks, got 1"):
         paths.simplex([network(0)])
+
+
+A, B, C, D = (network(seed) for seed in range(4))
+CURVES = {
+    "line": paths.line(A, B),
+    "bezier of 1 bend": paths.bezier(A, B),
+    "bezier of 4 bends": paths.bezier(A, B, bends=4),
+    "chain of 1 bend": paths.chain(A, B),
+    "chain of 4 bends": paths.chain(A, B, bends=4),
+    "through three": paths.through([A, C, B]),
+}
+
+
+def moved(path):
+    """The path with its free control points elsewhere."""
+    generator = np.random.default_rng(7)
+    free = np.array([i not in path.fixed for i in range(path.count)])
+
+    def move(leaf):
+        step = generator.normal(size=leaf.shape).astype(leaf.dtype)
+        return jnp.where(free.reshape(-1, *[1] * (leaf.ndim - 1)), leaf + step, leaf)
+
+    return dataclasses.replace(path, controls=jax.tree.map(move, path.controls))
+
+
+@pytest.mark.parametrize("path", CURVES.values(), ids=CURVES)
+def test_every_curve_holds_its_ends_to_the_bit_wherever_its_bends_are(path):
+    for curve in (path, moved(path)):
+        assert_bits_equal(curve(0), A)
+        assert_bits_equal(curve(1.0), B)
+        assert_bits_equal(jax.jit(lambda p, t: p(t))(curve, jnp.float32(1)), B)
+
+
+@pytest.mark.parametrize("path", [p for name, p in CURVES.items() if name != "through three"])
+def test_a_curve_starts_as_the_line(path):
+    for t in (0.2, 0.5, 0.9):
+        expected = jax.tree.map(lambda x, y, t=t: (1 - t) * x + t * y, A, B)
+        jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, atol=1e-6), path(t), expected)
+
+
+def test_a_quadratic_bezier_curve_is_that_of_garipov():
+    path = moved(paths.bezier(A, B))
+    bend = trees.index(path.controls, 1)
+    for t in (0.1, 0.5, 0.7):
+        expected = jax.tree.map(
+            lambda a, c, b, t=t: (1 - t) ** 2 * a + 2 * t * (1 - t) * c + t**2 * b, A, bend, B
+        )
+        jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, atol=1e-6), path(t), expected)
+
+
+def test_a_chain_passes_through_its_bends():
+    path = paths.through([A, C, D, B])
+    for i, expected in enumerate((A, C, D, B)):
+        jax.tree.map(
+            lambda x, y: np.testing.assert_allclose(x, y, atol=1e-5), path(i / 3), expected
+        )
+    half = jax.tree.map(lambda x, y: (x + y) / 2, C, D)
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, atol=1e-6), path(0.5), half)
+
+
+@pytest.mark.parametrize("degree", [1, 2, 3])
+def test_a_surface_holds_its_corners_and_uses_both_parameters(degree):
+    surface = moved(paths.surface([A, B, C, D], degree))
+    corners = [(0, 0), (0, 1), (1, 0), (1, 1)]
+    for corner, expected in zip(corners, (A, B, C, D), strict=True):
+        assert_bits_equal(surface(np.array(corner, np.float32)), expected)
+    for other in ([0.3, 0.6], [0.4, 0.5]):
+        apart = trees.distance(surface(np.array([0.3, 0.5])), surface(np.array(other)))
+        assert apart > 1e-3
+
+
+def test_an_unfitted_surface_is_the_bilinear_patch():
+    u, v = 0.3, 0.8
+    expected = jax.tree.map(
+        lambda a, b, c, d: (1 - u) * ((1 - v) * a + v * b) + u * ((1 - v) * c + v * d), A, B, C, D
+    )
+    point = paths.surface([A, B, C, D], 3)(np.array([u, v]))
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, atol=1e-5), point, expected)
+
+
+@pytest.mark.parametrize("degree", [1, 2, 3])
+def test_a_triangle_holds_its_corners_and_starts_flat(degree):
+    flat = paths.triangle([A, B, C], degree)
+    for corner, expected in zip(np.eye(3, dtype=np.float32), (A, B, C), strict=True):
+        assert_bits_equal(moved(flat)(corner), expected)
+    weights = np.array([0.2, 0.5, 0.3], np.float32)
+    expected = paths.simplex([A, B, C])(weights)
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, atol=1e-5), flat(weights), expected)
+
+
+@settings(max_examples=20, deadline=None)
+@given(t=st.floats(0, 1), degree=st.integers(1, 6))
+def test_weights_of_every_basis_sum_to_one(t, degree):
+    u = np.array([t, 1 - t * t])
+    bary = np.array([t * t, t - t * t, 1 - t])
+    with jax.enable_x64(True):
+        for basis, at in (
+            (bases.Bernstein(degree), t),
+            (bases.Hats(degree), t),
+            (bases.TensorProduct(degree), u),
+            (bases.Triangular(degree), bary),
+        ):
+            assert float(basis(at).sum()) == pytest.approx(1, abs=1e-12)
+
+
+def test_a_plane_goes_beyond_its_three_networks():
+    plane = paths.plane(A, B, C)
+    for t, corner in (((0, 0), A), ((1, 0), B), ((0, 1), C)):
+        assert_bits_equal(plane(np.array(t, np.float32)), corner)
+    point = plane(np.array([2.0, -1.0]))
+    expected = jax.tree.map(lambda a, b, c: 2 * b - c, A, B, C)
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, atol=1e-5), point, expected)
+
+
+def test_lengths_agree_with_the_distance_between_points():
+    path = moved(paths.bezier(A, B, bends=2))
+    ts = np.linspace(0, 1, 40)
+    points = [path(t) for t in ts]
+    steps = [trees.distance(x, y) for x, y in itertools.pairwise(points)]
+    np.testing.assert_allclose(path.arc_length(ts)[1:], np.cumsum(steps), rtol=1e-5)
+    np.testing.assert_allclose(paths.Path.arc_length(path, ts)[1:], np.cumsum(steps), rtol=1e-5)
+    assert float(path.length()) == pytest.approx(float(sum(steps)), rel=1e-2)
+
+
+def test_a_surface_has_no_length():
+    with pytest.raises(StructureError, match="points of the square are refused"):
+        paths.surface([A, B, C, D]).length()
+
+
+def test_curves_and_surfaces_without_control_points_are_refused():
+    with pytest.raises(ConfigError, match="bends is 0"):
+        paths.bezier(A, B, bends=0)
+    with pytest.raises(ConfigError, match="degree is 0"):
+        paths.surface([A, B, C, D], 0)
+    with pytest.raises(StructureError, match="four corners, got 3"):
+        paths.surface([A, B, C])
+    with pytest.raises(StructureError, match="three corners, got 2"):
+        paths.triangle([A, B])
+    with pytest.raises(StructureError, match="at least two networks, got 1"):
+        paths.through([A])
