@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from mconn.errors import StructureError
-from mconn.types import Params, PyTree
+from mconn.errors import DataError, StructureError
+from mconn.types import Batch, Params, PyTree
 
 
 def leaf_name(path: tuple[Any, ...]) -> str:
@@ -79,6 +79,20 @@ def stack(trees: Sequence[Params]) -> Params:
 def index(stacked: Params, i: Any) -> Params:
     """Entry ``i`` of every leaf's leading axis."""
     return jax.tree.map(lambda leaf: leaf[i], stacked)
+
+
+def count_examples(data: Batch) -> int:
+    """The number of examples: the length of the leading axis that all arrays share.
+
+    Raises:
+        DataError: if there is no example, or the leading axes differ.
+    """
+    counts = {len(leaf) for leaf in jax.tree.leaves(data)}
+    if len(counts) != 1 or counts == {0}:
+        raise DataError(
+            f"the data's arrays must share one non-zero number of examples, got {sorted(counts)}"
+        )
+    return counts.pop()
 
 
 def to_numpy(tree: PyTree) -> PyTree:

@@ -1,6 +1,6 @@
 """Losses along paths: values per example, and barriers with their intervals.
 
-evaluate -- every metric of every example at every point, in one compiled program
+evaluate, evaluate_many -- every metric of every example at every point, in one compiled program
 barrier -- a barrier of any kind of the literature, with a paired error and an interval
 """
 
@@ -11,10 +11,14 @@ from mconn.landscape.barrier import (
     barriers as barriers,
     below_chord as below_chord,
 )
-from mconn.landscape.evaluate import MixtureRefresh as MixtureRefresh, evaluate as evaluate
+from mconn.landscape.evaluate import evaluate as evaluate, evaluate_many as evaluate_many
 from mconn.landscape.metrics import Classification as Classification
-from mconn.landscape.normalisers import BatchNormStatistics as BatchNormStatistics
+from mconn.landscape.normalisers import (
+    BatchNormStatistics as BatchNormStatistics,
+    TrainingMode as TrainingMode,
+)
 from mconn.landscape.profile import Profile as Profile
+from mconn.landscape.refresh import MixtureRefresh as MixtureRefresh
 
 __all__ = [
     "KINDS",
@@ -23,8 +27,10 @@ __all__ = [
     "Estimate",
     "MixtureRefresh",
     "Profile",
+    "TrainingMode",
     "barrier",
     "barriers",
     "below_chord",
     "evaluate",
+    "evaluate_many",
 ]

@@ -197,6 +197,8 @@ def barrier(
     Raises:
         ConfigError: if the kind is unknown, or does not fit the path or the metric.
         StructureError: if the metric is not in the profile or an end is not among the points.
+        DivergenceError: if the metric is not finite at a point, naming it; `Profile.finite`
+            leaves such points out.
     """
     (estimate,) = barriers(profile, [(kind, metric)], level=level, resamples=resamples, seed=seed)
     return estimate
@@ -225,6 +227,8 @@ def barriers(
             "choose a level between 0 and 1"
         )
     chosen = [(kind, *_rule(kind, metric, profile)) for kind, metric in kinds]
+    for metric in {metric for _, _, metric in chosen}:
+        profile.check_finite(metric)
     grid = _Grid(profile.mixture.astype(np.float64), profile.ends(), profile.arc_length, profile.t)
     resampled = {
         metric: _resampled_means(profile.metric(metric), resamples, np.random.default_rng(seed))
@@ -258,7 +262,12 @@ def barriers(
 
 
 def below_chord(profile: Profile, metric: str = "loss", tolerance: float = 0.0) -> bool:
-    """Whether no point is above the chord by more than ``tolerance``: Lubana 2023, definition 1."""
+    """Whether no point is above the chord by more than ``tolerance``: Lubana 2023, definition 1.
+
+    Raises:
+        DivergenceError: if the metric is not finite at a point.
+    """
+    profile.check_finite(metric)
     means = profile.mean(metric)
     chord = profile.mixture @ means[profile.ends()]
     return bool(np.all(means <= chord + tolerance))

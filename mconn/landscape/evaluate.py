@@ -1,41 +1,22 @@
-"""One evaluation kernel: every metric of every example at every point of a path."""
+"""Every metric of every example at every point of a path."""
 
-import abc
-import math
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from pathlib import Path as Folder
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
-from mconn.errors import ConfigError, DataError, StructureError
+from mconn.errors import ConfigError
+from mconn.landscape.evaluation import Evaluation, Finished, ignore
+from mconn.landscape.measured import Measured
 from mconn.landscape.profile import Profile
+from mconn.landscape.program import Request
+from mconn.landscape.refresh import Refresh
 from mconn.paths import Path
-from mconn.types import Batch, EvalFn, Params
-
-MOST_DEVICES = 8
-"""Each device holds a copy of the data; on a CPU, whose cores are devices, all in one memory."""
-
-
-class MixtureRefresh(abc.ABC):
-    """A refresh that depends on where a point lies between the ends.
-
-    If it is a registered pytree, its leaves are arguments of the compiled program.
-    """
-
-    @abc.abstractmethod
-    def __call__(
-        self, params: Params, batches: Any, mixture: Float[Array | np.ndarray, "ends"]
-    ) -> Params:
-        """``params`` of the point at which the ends have the weights ``mixture``, refreshed."""
-
-
-Refresh: TypeAlias = Callable[[Params, Any], Params] | MixtureRefresh
-"""(params, batches) -> params with normaliser statistics recomputed on those batches."""
+from mconn.types import Batch, EvalFn
 
 
 def evaluate(
@@ -48,14 +29,18 @@ def evaluate(
     points_per_call: int = 16,
     refresh: Refresh | None = None,
     refresh_data: Batch | None = None,
-    devices: Sequence[Any] | None = None,
-    finished: Callable[[int], None] = lambda points: None,
+    mesh: Mesh | None = None,
+    memory: int | None = None,
+    slopes: bool = False,
+    gradients: bool = False,
+    cells: Folder | None = None,
+    finished: Finished = ignore,
 ) -> Profile:
     """Evaluate ``eval_fn`` at every point of ``ts`` on every example of ``data``.
 
     One compiled program maps over points one at a time and scans over batches, so that device
     memory holds one network and one batch of activations whatever the number of points; results
-    leave the device every ``points_per_call`` points. Points are spread over ``devices``.
+    leave the device every ``points_per_call`` points.
 
     Args:
         eval_fn: (params, batch) -> {metric: (n,)}; hashable, so that calls share the program.
@@ -67,141 +52,138 @@ def evaluate(
         refresh: recomputes normaliser statistics at every point, or repairs the network; hashable
             or a pytree. None mixes the ends' statistics.
         refresh_data: the examples that ``refresh`` sees: training data, whatever the split.
-        devices: devices to spread the points over; the first eight local ones by default.
+        mesh: devices with axes among ``pair``, ``t`` and ``data``: points are spread over the
+            first two, the examples of a batch over the last. The first eight local devices over
+            ``t`` by default. Over the devices of several processes (`jax.distributed`) each
+            passes the same arguments and gets the whole profile.
+        memory: bytes of one device that the program's temporaries and results may take; batches
+            and calls are made as small as that needs. Data and control points come on top.
+        slopes: whether to add the metric ``slope``: dL/dt of every example, on a curve.
+        gradients: whether to add the slopes and, at every point, the norm of the gradient of the
+            mean loss by the parameters, at fixed normaliser statistics.
+        cells: folder in which finished points are kept; called again, only the rest is measured.
         finished: called with the number of finished points, to show progress.
 
     Returns:
-        The values of every metric, per point and example, on the host.
+        The values of every metric, per point and example, on the host. Values that are not finite
+        are kept; see `Profile.not_finite`.
 
     Raises:
         DataError: if there is no example, or the leading axes differ.
         StructureError: if a point lies outside the path's domain, or a metric is not one number
-            per example.
-        ConfigError: if a batch or a call would be empty.
+            per example, or there is no metric ``loss`` to differentiate.
+        ConfigError: if a batch or a call would be empty, one example does not fit the memory, or
+            slopes are asked for on a surface.
+        CheckpointError: if ``cells`` belongs to another evaluation.
     """
-    for name, size in (("batch_size", batch_size), ("points_per_call", points_per_call)):
-        if size < 1:
-            raise ConfigError(f"{name} is {size}: it must be at least 1")
-    ts = np.atleast_1d(np.asarray(ts, np.float32))
-    path.domain.check(ts)
-    count = _example_count(data)
-    devices = list(jax.local_devices()[:MOST_DEVICES] if devices is None else devices)[: len(ts)]
-    mesh = Mesh(np.array(devices), ("point",))
-    everywhere = NamedSharding(mesh, PartitionSpec())
-
-    # Calls of equal size: 25 points are two calls of 13, not one of 16 and one of 9 filled up.
-    per_call = math.ceil(len(ts) / math.ceil(len(ts) / points_per_call))
-    per_call = math.ceil(per_call / len(devices)) * len(devices)
-    if jax.tree_util.all_leaves([refresh]):
-        # A function is static, and a pytree's leaves are data: both are a pytree in this way.
-        refresh = jax.tree_util.Partial(refresh)
-    path, refresh, batches, refresh_batches = jax.device_put(
-        (
-            path,
-            refresh,
-            _batches(data, count, batch_size),
-            None
-            if refresh is None
-            else _whole_batches(data if refresh_data is None else refresh_data, batch_size),
-        ),
-        everywhere,
+    (profile,) = evaluate_many(
+        eval_fn,
+        [path],
+        ts,
+        data,
+        batch_size=batch_size,
+        points_per_call=points_per_call,
+        refresh=refresh,
+        refresh_data=refresh_data,
+        mesh=mesh,
+        memory=memory,
+        slopes=slopes,
+        gradients=gradients,
+        cells=cells,
+        finished=finished,
     )
-    pieces = []
-    for start in range(0, len(ts), per_call):
-        chunk = ts[start : start + per_call]
-        # The last call repeats its last point, so that one program serves every call.
-        padded = np.concatenate([chunk, np.repeat(chunk[-1:], per_call - len(chunk), axis=0)])
-        values = _evaluate_points(eval_fn, mesh, path, refresh, padded, batches, refresh_batches)
-        pieces.append(
-            {
-                metric: np.asarray(v)[: len(chunk)].reshape(len(chunk), -1)[:, :count]
-                for metric, v in values.items()
-            }
-        )
-        finished(start + len(chunk))
+    return profile
+
+
+def evaluate_many(
+    eval_fn: EvalFn,
+    paths: Sequence[Path],
+    ts: Any,
+    data: Batch,
+    *,
+    batch_size: int = 1000,
+    points_per_call: int = 16,
+    refresh: Refresh | None = None,
+    refresh_data: Batch | None = None,
+    mesh: Mesh | None = None,
+    memory: int | None = None,
+    slopes: bool = False,
+    gradients: bool = False,
+    cells: Folder | None = None,
+    finished: Finished = ignore,
+) -> list[Profile]:
+    """Evaluate several paths of one family at the same points, in one compiled program.
+
+    Args:
+        eval_fn: as in `evaluate`, and so are all arguments that are not named here.
+        paths: of one family and structure; a device holds one network at a time.
+        ts: parameters of the points, the same on every path.
+        data: the examples.
+        batch_size: as in `evaluate`.
+        points_per_call: points of each path between two transfers to the host.
+        refresh: as in `evaluate`, the same for all paths.
+        refresh_data: as in `evaluate`.
+        mesh: paths are spread over ``pair``, points over ``t``, examples over ``data``. By
+            default the first eight local devices over the paths, or over the points where there
+            are fewer paths than devices.
+        memory: as in `evaluate`.
+        slopes: as in `evaluate`.
+        gradients: as in `evaluate`.
+        cells: as in `evaluate`.
+        finished: called with the number of finished points of all paths together.
+
+    Raises:
+        StructureError: if there is no path, or two differ in family or structure; and as
+            `evaluate`.
+    """
+    ts = checked_points(paths, ts)
+    if (slopes or gradients) and ts.ndim != 1:
+        raise ConfigError("slopes are defined on curves, and this path is a surface: leave them")
+    evaluation = Evaluation(
+        Request(eval_fn, slopes or gradients, gradients),
+        paths,
+        data,
+        point_shape=ts.shape[1:],
+        batch_size=batch_size,
+        points_per_call=points_per_call,
+        refresh=refresh,
+        refresh_data=refresh_data,
+        mesh=mesh,
+        memory=memory,
+    )
+    measured = evaluation(ts, cells, finished)
+    return [profile_of(evaluation, measured, ts, pair) for pair in range(len(paths))]
+
+
+def checked_points(paths: Sequence[Path], ts: Any) -> Float[np.ndarray, "points ..."]:
+    """The points in single precision.
+
+    Raises:
+        StructureError: if one lies outside a path's domain.
+    """
+    ts = np.atleast_1d(np.asarray(ts, np.float32))
+    for path in paths:
+        path.domain.check(ts)
+    return ts
+
+
+def profile_of(
+    evaluation: Evaluation, measured: Measured, ts: Float[np.ndarray, "points ..."], pair: int
+) -> Profile:
+    """The profile of one of the paths."""
+    mixture, arc_length = geometry(evaluation.paths[pair], ts)
+    norms = measured.gradient_norm
     return Profile(
         t=ts,
-        mixture=np.asarray(jax.vmap(path.mixture)(jnp.asarray(ts))),
-        arc_length=np.asarray(path.arc_length(ts)),
-        values={metric: np.concatenate([p[metric] for p in pieces]) for metric in pieces[0]},
-        normaliser="interpolate" if refresh is None else "recompute",
+        mixture=np.asarray(mixture),
+        arc_length=np.asarray(arc_length),
+        values={metric: values[pair] for metric, values in measured.values.items()},
+        normaliser="interpolate" if evaluation.about["refresh"] is None else "recompute",
+        gradient_norm=None if norms is None else norms[pair],
     )
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def _evaluate_points(
-    eval_fn: EvalFn,
-    mesh: Mesh,
-    path: Path,
-    refresh: Any,
-    ts: jax.Array,
-    batches: Any,
-    refresh_batches: Any,
-) -> dict[str, jax.Array]:
-    def on_one_device(path: Path, refresh: Any, ts: Any, batches: Any, refresh_batches: Any) -> Any:
-        def at_point(t: Any) -> Any:
-            params = path(t)
-            if isinstance(refresh, MixtureRefresh):
-                params = refresh(params, refresh_batches, path.mixture(t))
-            elif refresh is not None:
-                params = refresh(params, refresh_batches)
-            return jax.lax.map(lambda batch: _values(eval_fn, params, batch), batches)
-
-        return jax.lax.map(at_point, ts)
-
-    everywhere, by_point = PartitionSpec(), PartitionSpec("point")
-    return jax.shard_map(
-        on_one_device,
-        mesh=mesh,
-        in_specs=(everywhere, everywhere, by_point, everywhere, everywhere),
-        out_specs=by_point,
-        check_vma=False,
-    )(path, refresh, ts, batches, refresh_batches)
-
-
-def _values(eval_fn: EvalFn, params: Params, batch: Batch) -> dict[str, jax.Array]:
-    """The metrics of a batch, each with one value per example."""
-    values = eval_fn(params, batch)
-    size = len(jax.tree.leaves(batch)[0])
-    for metric, value in values.items():
-        if value.shape != (size,):
-            raise StructureError(
-                f"metric '{metric}' of {size} examples has the shape {value.shape}, not ({size},): "
-                "return one number per example, and leave the mean to the profile"
-            )
-    return values
-
-
-def _example_count(data: Batch) -> int:
-    counts = {len(leaf) for leaf in jax.tree.leaves(data)}
-    if len(counts) != 1 or counts == {0}:
-        raise DataError(
-            f"the data's arrays must share one non-zero number of examples, got {sorted(counts)}"
-        )
-    return counts.pop()
-
-
-def _batches(data: Batch, count: int, batch_size: int) -> Batch:
-    """Fold the examples into equal batches; the last one is filled up with the last example."""
-    number = math.ceil(count / batch_size)
-    size = math.ceil(count / number)
-
-    def fold(leaf: Any) -> np.ndarray:
-        leaf = np.asarray(leaf)
-        filling = np.repeat(leaf[-1:], number * size - count, axis=0)
-        return np.concatenate([leaf, filling]).reshape(number, size, *leaf.shape[1:])
-
-    return jax.tree.map(fold, data)
-
-
-def _whole_batches(data: Batch, batch_size: int) -> Batch:
-    """Fold the examples into full batches, without the few that are left over."""
-    count = _example_count(data)
-    size = min(batch_size, count)
-    number = count // size
-
-    def fold(leaf: Any) -> np.ndarray:
-        leaf = np.asarray(leaf)[: number * size]
-        return leaf.reshape(number, size, *leaf.shape[1:])
-
-    return jax.tree.map(fold, data)
+@jax.jit
+def geometry(path: Path, ts: Float[Array, "points ..."]) -> tuple[Array, Array]:
+    """The mixture and the arc length at every point."""
+    return jax.vmap(path.mixture)(ts), path.arc_length(ts)

@@ -15,6 +15,26 @@ Statistics = Mapping[tuple[str, ...], Float[Array, "..."]]
 
 
 @dataclass(frozen=True)
+class TrainingMode:
+    """A Flax Linen network as in training: a hashable :data:`mconn.types.ApplyFn`.
+
+    Every BatchNorm normalises by the statistics of the batch at hand, so that the running ones do
+    not matter. A path is fitted in this mode, as its points have no running statistics of their
+    own (Garipov et al. 2018, section A.2); it is measured with :class:`BatchNormStatistics`.
+
+    Attributes:
+        model: the network; called with ``train=True``. Its updates of statistics are dropped.
+    """
+
+    model: nn.Module
+
+    def __call__(self, params: Params, inputs: Any) -> Array:
+        """The logits of a batch, shape (n, classes)."""
+        logits, _ = self.model.apply(params, inputs, train=True, mutable=["batch_stats"])
+        return logits
+
+
+@dataclass(frozen=True)
 class BatchNormStatistics:
     """Recompute the running statistics of a Flax Linen network's BatchNorms; a ``refresh``.
 

@@ -1,11 +1,11 @@
 """A profile: the values of metrics along a path, example by example."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
 
-from mconn.errors import StructureError
+from mconn.errors import DivergenceError, StructureError
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Profile:
         arc_length: distance along the path from the first point, shape (points,).
         values: {metric: (points, examples)}.
         normaliser: how normaliser statistics were treated: ``recompute`` or ``interpolate``.
+        gradient_norm: norm of the gradient of the mean loss at every point, if asked for.
     """
 
     t: Float[np.ndarray, "points ..."]
@@ -28,6 +29,7 @@ class Profile:
     arc_length: Float[np.ndarray, "points"]
     values: dict[str, Float[np.ndarray, "points examples"]]
     normaliser: str = "interpolate"
+    gradient_norm: Float[np.ndarray, "points"] | None = None
 
     def metric(self, name: str) -> Float[np.ndarray, "points examples"]:
         """The values of one metric.
@@ -63,3 +65,60 @@ class Profile:
                 "for example with numpy.linspace(0, 1, 25)"
             )
         return is_end.argmax(axis=0)
+
+    def not_finite(self, name: str | None = None) -> np.ndarray:
+        """The rows of ``t`` at which a value is NaN or infinite.
+
+        Args:
+            name: a metric; None for any of them.
+        """
+        names = self.values if name is None else [name]
+        # The sum is not finite if a value is not, and needs no array of flags per value.
+        bad = [~np.isfinite(self.metric(name).sum(axis=1, dtype=np.float64)) for name in names]
+        return np.flatnonzero(np.any(bad, axis=0))
+
+    def check_finite(self, name: str) -> None:
+        """Refuse a metric that is not finite at a point.
+
+        Raises:
+            DivergenceError: naming the metric and the point, and the way out.
+        """
+        rows = self.not_finite(name)
+        if len(rows):
+            others = f" and {len(rows) - 1} more points" if len(rows) > 1 else ""
+            raise DivergenceError(
+                f"the metric '{name}' is not finite at t = {self.t[rows[0]]}{others}: leave out "
+                "such points with profile.finite(), or look for the cause there"
+            )
+
+    def finite(self) -> "Profile":
+        """Without the points at which a value is not finite; the rest stays as it is.
+
+        Raises:
+            DivergenceError: if an end is one of them, as no barrier can be measured then.
+        """
+        rows = self.not_finite()
+        if not len(rows):
+            return self
+        lost = np.intersect1d(rows, np.flatnonzero((self.mixture == 1).any(axis=1)))
+        if len(lost):
+            raise DivergenceError(
+                f"a value is not finite at the end t = {self.t[lost[0]]}, which cannot be left "
+                "out: no barrier is defined without it"
+            )
+        return self.rows(np.setdiff1d(np.arange(len(self.t)), rows))
+
+    def rows(self, rows: np.ndarray) -> "Profile":
+        """The profile of some of the points, or of all in another order.
+
+        Args:
+            rows: their indices in ``t``.
+        """
+        return replace(
+            self,
+            t=self.t[rows],
+            mixture=self.mixture[rows],
+            arc_length=self.arc_length[rows],
+            values={name: values[rows] for name, values in self.values.items()},
+            gradient_norm=None if self.gradient_norm is None else self.gradient_norm[rows],
+        )

@@ -87,7 +87,8 @@ class ControlledPath(Path):
         # 1 * a + 0 * b is not a where b is not finite or where a is -0.
         at_control = (weights[nearest] == 1) & (jnp.count_nonzero(weights) == 1)
 
-        def combine(controls: Array) -> Array:
+        def combine(leaf: Any) -> Array:
+            controls = jnp.asarray(leaf)
             mixed = jnp.tensordot(weights.astype(controls.dtype), controls, axes=1)
             return jnp.where(at_control, controls[nearest], mixed)
 

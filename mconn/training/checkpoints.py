@@ -14,7 +14,6 @@ import numpy as np
 
 from mconn.errors import CheckpointError
 from mconn.progress import Progress
-from mconn.training.config import TrainConfig
 from mconn.training.packing import pack, packed_size, unpack
 from mconn.types import PyTree
 
@@ -78,9 +77,14 @@ class Checkpoints:
 
 @contextlib.contextmanager
 def open_checkpoints(
-    folder: Path, config: TrainConfig, progress: Progress
+    folder: Path, config: Any, progress: Progress
 ) -> Iterator[Checkpoints]:
     """The checkpoints in ``folder``, which is made if need be; all are complete when this closes.
+
+    Args:
+        folder: of one training.
+        config: a dataclass that says which.
+        progress: where damage is told.
 
     Raises:
         CheckpointError: if the folder belongs to another training.
@@ -124,8 +128,8 @@ def uninterrupted() -> Iterator[None]:
             signal.raise_signal(signal.SIGINT)
 
 
-def describe(config: TrainConfig) -> dict[str, str]:
-    """Every field of a training as text that is the same in every process."""
+def describe(config: Any) -> dict[str, str]:
+    """Every field of a dataclass as text that is the same in every process."""
     # A function prints its address in memory.
     return {
         field.name: re.sub(r" at 0x[0-9a-f]+", "", " ".join(repr(value).split()))

@@ -21,10 +21,13 @@ def transformation(optimiser: Optimiser, epochs: int, steps: int) -> optax.Gradi
 def learning_rate(optimiser: Optimiser, epochs: int, steps: int) -> optax.Schedule:
     """The learning rate as a function of the step, from 0 to ``epochs * steps``."""
     warmup = optimiser.warmup_epochs * steps
+    rate, rest = optimiser.learning_rate, epochs * steps - warmup
     if optimiser.schedule == "cosine":
-        main = optax.cosine_decay_schedule(optimiser.learning_rate, epochs * steps - warmup)
+        main = optax.cosine_decay_schedule(rate, rest)
+    elif optimiser.schedule == "plateau":
+        main = optax.linear_schedule(rate, 0.01 * rate, max(1, int(0.4 * rest)), rest // 2)
     else:
-        main = optax.constant_schedule(optimiser.learning_rate)
+        main = optax.constant_schedule(rate)
     if not warmup:
         return main
     rise = optax.linear_schedule(0.0, optimiser.learning_rate, warmup)

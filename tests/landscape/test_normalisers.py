@@ -54,3 +54,26 @@ def test_one_batch_gives_what_training_mode_computes(model, shape):
         model.apply(refreshed, data.inputs[0]), expected, rtol=1e-3, atol=1e-4
     )
     assert jnp.abs(model.apply(params, data.inputs[0]) - expected).max() > 0.1
+
+
+def test_training_mode_is_the_network_that_training_sees():
+    model = CNN(4, 2, normaliser="batch")
+    inputs = batches((1, 32, 8, 8, 1)).inputs[0]
+    params = variables(model, inputs)
+    before = jax.tree.map(np.array, params)
+    found = jax.jit(landscape.TrainingMode(model))(params, inputs)
+    expected, _ = model.apply(params, inputs, train=True, mutable=["batch_stats"])
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    elsewhere = {**params, "batch_stats": jax.tree.map(lambda s: s + 1, params["batch_stats"])}
+    np.testing.assert_array_equal(jax.jit(landscape.TrainingMode(model))(elsewhere, inputs), found)
+    jax.tree.map(np.testing.assert_array_equal, params, before)
+
+
+def test_training_mode_is_hashable_and_without_normalisers_the_network_itself():
+    model = MLP(8, 2)
+    mode = landscape.TrainingMode(model)
+    assert mode == landscape.TrainingMode(MLP(8, 2))
+    assert len({mode, landscape.TrainingMode(MLP(8, 2))}) == 1
+    inputs = GENERATOR.normal(size=(6, 5)).astype(np.float32)
+    params = jax.jit(model.init)(jax.random.key(0), inputs)
+    np.testing.assert_allclose(mode(params, inputs), model.apply(params, inputs), rtol=1e-6)

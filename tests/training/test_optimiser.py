@@ -28,6 +28,12 @@ def test_cosine_falls_from_the_rate_to_zero_over_all_steps():
     np.testing.assert_allclose(rate(steps), expected, atol=1e-7)
 
 
+def test_a_plateau_ends_half_way_and_falls_to_a_hundredth_at_nine_tenths():
+    rate = learning_rate(Optimiser(learning_rate=0.1, schedule="plateau"), epochs=10, steps=10)
+    at = rate(np.asarray([0, 50, 70, 90, 100]))
+    np.testing.assert_allclose(at, [0.1, 0.1, 0.0505, 0.001, 0.001], rtol=1e-5)
+
+
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
 def test_the_warm_up_rises_on_a_line_and_the_rest_follows(schedule):
     optimiser = Optimiser(learning_rate=0.1, schedule=schedule, warmup_epochs=2)

@@ -1,0 +1,163 @@
+"""Where a fit draws its points: uniform in the parameter, in the length of a curve, or in volume.
+
+A sampler is a frozen dataclass, so that two fits with the same one share their compiled step.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from mconn.errors import StructureError
+from mconn.paths import domain
+from mconn.paths.bases import Triangular
+from mconn.paths.complexes import faces_of
+from mconn.paths.path import ControlledPath
+from mconn.paths.volume import face_log_volumes
+from mconn.types import Key
+
+Sampler: TypeAlias = Callable[[Key, ControlledPath, int], Float[Array, "points ..."]]
+"""(key, path, points) -> parameters of so many points of the path; hashable."""
+
+LENGTH_KNOTS = 257
+"""Points of the table from which the length along a curve is inverted."""
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """Uniform in the parameter of an interval, a square or a simplex (a flat Dirichlet law).
+
+    Attributes:
+        stratified: draw one point in each of as many equal strata as there are points; in several
+            dimensions one in each stratum of every coordinate (a Latin hypercube, McKay et al.
+            1979). Every point remains uniform, so a mean over them is unbiased, and its variance
+            is lower than that of independent points.
+    """
+
+    stratified: bool = True
+
+    def __call__(self, key: Key, path: ControlledPath, points: int) -> Float[Array, "points ..."]:
+        """Parameters of points, shape (points,) on an interval, (points, k) otherwise.
+
+        Raises:
+            StructureError: if the path's domain has no uniform law.
+        """
+        if path.domain == domain.INTERVAL:
+            return cube(key, points, 1, self.stratified)[:, 0]
+        if path.domain == domain.SQUARE:
+            return cube(key, points, 2, self.stratified)
+        if path.domain == domain.SIMPLEX:
+            vertices = 3 if isinstance(path.basis, Triangular) else path.count
+            return flat_dirichlet(cube(key, points, vertices - 1, self.stratified))
+        raise StructureError(
+            f"points cannot be drawn uniformly from {path.domain.name}: use an interval, a square "
+            "or a simplex, and the sampler FacesByVolume for a simplicial complex"
+        )
+
+
+@dataclass(frozen=True)
+class UniformLength:
+    """Uniform in the arc length of a curve, which is taken from its Gram matrix.
+
+    The length moves with the control points, but no gradient flows through it.
+
+    Attributes:
+        stratified: draw one point in each of as many pieces of equal length as there are points.
+    """
+
+    stratified: bool = True
+
+    def __call__(self, key: Key, path: ControlledPath, points: int) -> Float[Array, "points"]:
+        """Parameters of points, shape (points,).
+
+        Raises:
+            StructureError: if the path is not a curve.
+        """
+        if path.domain != domain.INTERVAL:
+            raise StructureError(
+                f"{path.domain.name} has no arc length: draw its points with the sampler Uniform"
+            )
+        shares = cube(key, points, 1, self.stratified)[:, 0]
+        return at_shares(shares, length_shares(jax.lax.stop_gradient(path), LENGTH_KNOTS))
+
+
+@dataclass(frozen=True)
+class FacesByVolume:
+    """Uniform on a simplicial complex: a face by its volume, and a uniform point of this face.
+
+    The volumes move with the vertices, but no gradient flows through the choice. Where all of them
+    are zero, every face is as likely as another.
+
+    Attributes:
+        stratified: give every face as many points as its share of the volume demands, to within
+            one.
+    """
+
+    stratified: bool = True
+
+    def __call__(self, key: Key, path: ControlledPath, points: int) -> Float[Array, "points k"]:
+        """Weights of all vertices, shape (points, vertices).
+
+        Raises:
+            StructureError: if the path is neither a simplex nor a complex.
+        """
+        faces = np.array(faces_of(path))
+        choice, inside, order = jax.random.split(key, 3)
+        volumes = face_log_volumes(jax.lax.stop_gradient(path))
+        is_flat = jnp.isneginf(volumes).all()
+        shares = jnp.cumsum(jax.nn.softmax(jnp.where(is_flat, 0, volumes)))
+        drawn = cube(choice, points, 1, self.stratified)[:, 0]
+        # The last share is one but for rounding.
+        chosen = jnp.minimum(jnp.searchsorted(shares, drawn, side="right"), len(faces) - 1)
+        places = cube(inside, points, faces.shape[1] - 1, self.stratified)
+        # The strata of the places must not follow those of the faces.
+        weights = flat_dirichlet(jax.random.permutation(order, places))
+        rows = jnp.arange(points)[:, None]
+        return jnp.zeros((points, path.count)).at[rows, jnp.asarray(faces)[chosen]].set(weights)
+
+
+def cube(key: Key, points: int, dimension: int, stratified: bool) -> Float[Array, "points k"]:
+    """Points of a unit cube, each of them uniform."""
+    place, order = jax.random.split(key)
+    drawn = jax.random.uniform(place, (points, dimension))
+    if not stratified:
+        return drawn
+    strata = jnp.arange(points)[:, None]
+    if dimension > 1:
+        rest = jnp.broadcast_to(strata, (points, dimension - 1))
+        rest = jax.random.permutation(order, rest, axis=0, independent=True)
+        strata = jnp.concatenate([strata, rest], axis=1)
+    return (strata + drawn) / points
+
+
+def flat_dirichlet(uniform: Float[Array, "points k"]) -> Float[Array, "points vertices"]:
+    """Weights of k + 1 vertices, uniform on the simplex, from points of the cube.
+
+    A stick of length one is broken k times: of what is left, the share 1 - (1 - u)^(1 / m) goes to
+    a vertex that m others follow.
+    """
+    followers = jnp.arange(uniform.shape[1], 0, -1)
+    after = jnp.cumprod((1 - uniform) ** (1 / followers), axis=1)
+    left = jnp.concatenate([jnp.ones((len(uniform), 1), uniform.dtype), after], axis=1)
+    return jnp.concatenate([left[:, :-1] - left[:, 1:], left[:, -1:]], axis=1)
+
+
+def length_shares(path: ControlledPath, knots: int) -> Float[Array, "knots"]:
+    """The share of a curve's length that lies before each of equispaced parameters."""
+    places = jnp.linspace(0, 1, knots)
+    lengths = path.arc_length(places)
+    total = lengths[-1]
+    # A curve that stays where it is has no length: its parameter is as good as any.
+    return jnp.where(total > 0, lengths / jnp.where(total > 0, total, 1), places)
+
+
+def at_shares(
+    shares: Float[Array, "*points"], table: Float[Array, "knots"]
+) -> Float[Array, "*points"]:
+    """The parameters before which given shares of a curve's length lie."""
+    found = jnp.interp(shares, table, jnp.linspace(0, 1, len(table)))
+    return jnp.where(shares >= 1, 1, jnp.where(shares <= 0, 0, found))
