@@ -8,18 +8,17 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from mconn import trees
+from mconn import meshes, trees
 from mconn.errors import ConfigError, StructureError
 from mconn.landscape.batches import fold, fold_whole
 from mconn.landscape.budget import Sizes, fitting
 from mconn.landscape.cells import Cells, describe
 from mconn.landscape.measured import Measured, joined
-from mconn.landscape.program import Request, Results, measure
+from mconn.landscape.program import Request, measure
 from mconn.landscape.refresh import Refresh
 from mconn.paths import Path
-from mconn.paths.fit import AXES, complete
 from mconn.types import Batch, PyTree
 
 MOST_DEVICES = 8
@@ -76,7 +75,6 @@ class Evaluation:
         if refresh is not None and refresh_data is None:
             refresh_data = data
         self.about = {
-            "request": (),
             "paths": self.paths,
             "data": data,
             "refresh": refresh,
@@ -149,13 +147,16 @@ class Evaluation:
         saved = None if cells is None else Cells(cells, self.description(ts))
         done = {} if saved is None else saved.load()
         todo = np.array([point for point in range(len(ts)) if point not in done], int)
-        finished(len(done) * len(self.paths)) if done else None
+        if done:
+            finished(len(done) * len(self.paths))
         calls = math.ceil(len(todo) / (self.sizes.points * self.mesh.shape["t"]))
         for points in np.array_split(todo, calls) if calls else []:
             measured = self.call(ts[points])
             if saved is not None:
                 saved.save(points, measured)
-            done |= {int(point): measured.at(row) for row, point in enumerate(points)}
+            done |= {
+                int(point): measured.at(slice(row, row + 1)) for row, point in enumerate(points)
+            }
             finished(len(done) * len(self.paths))
         return joined([done[point] for point in range(len(ts))])
 
@@ -169,18 +170,16 @@ class Evaluation:
         mask = np.array(live)
         placed = self.put((ts[rows], mask), PartitionSpec("t"))
         paths, refresh, examples, seen = self.arguments
-        found = on_host(
-            measure(self.request, self.mesh, paths, refresh, *placed, examples, seen)
-        )
+        found = measure(self.request, self.mesh, paths, refresh, *placed, examples, seen)
         some = partial(self.only_real, mask)
         return Measured(
             {metric: some(values) for metric, values in found.values.items()},
             None if found.gradient_norm is None else some(found.gradient_norm),
         )
 
-    def only_real(self, live: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """Without the paths, points and examples that fill up."""
-        values = values[: len(self.paths), live]
+    def only_real(self, live: np.ndarray, array: jax.Array) -> np.ndarray:
+        """On the host, without the paths, points and examples that fill up."""
+        values = meshes.array_on_host(array)[: len(self.paths), live]
         if values.ndim < 4:
             return values
         return values.reshape(*values.shape[:2], -1)[..., : self.count]
@@ -190,9 +189,7 @@ class Evaluation:
         batch = self.sizes.batch if self.about["refresh"] is not None else None
         return describe(
             eval_fn=self.request.eval_fn,
-            options=(
-                self.request.slopes, self.request.gradients, self.request.moments, batch
-            ),
+            options=(self.request.slopes, self.request.gradients, self.request.moments, batch),
             ts=ts,
             **self.about,
         )
@@ -203,12 +200,12 @@ def spread(mesh: Mesh | None, pairs: int) -> Mesh:
     if mesh is None:
         devices = jax.local_devices()[:MOST_DEVICES]
         mesh = Mesh(np.array(devices), ("pair" if pairs >= len(devices) > 1 else "t",))
-    mesh = complete(mesh)
+    mesh = meshes.complete(mesh)
     if pairs > 1:
         return mesh
     # One path leaves nothing to spread over pairs: their devices take points.
-    devices = mesh.devices.reshape(1, -1, mesh.shape["data"])
-    return Mesh(devices, AXES, axis_types=(AxisType.Auto,) * 3)
+    data = mesh.shape["data"]
+    return meshes.of(mesh.devices, {"t": mesh.size // data, "data": data})
 
 
 def stack(paths: Sequence[Path], multiple: int) -> Path:
@@ -233,12 +230,3 @@ def stack(paths: Sequence[Path], multiple: int) -> Path:
         return jax.tree.map(lambda leaf: leaf[None], filled[0])
     # On the host: each shape would compile a program to stack it on a device.
     return jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *filled)
-
-
-def on_host(results: Results) -> Results:
-    """The results of all processes, on the host of each."""
-    if jax.process_count() == 1:
-        return jax.tree.map(np.asarray, results)
-    from jax.experimental.multihost_utils import process_allgather
-
-    return jax.tree.map(lambda leaf: np.asarray(process_allgather(leaf, tiled=True)), results)

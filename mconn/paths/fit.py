@@ -3,27 +3,26 @@
 import contextlib
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Float
 
 from mconn import trees
-from mconn.errors import ConfigError, DataError, DivergenceError, StructureError
+from mconn.errors import DataError, DivergenceError, StructureError
+from mconn.meshes import complete, on_host
 from mconn.paths.fit_config import FitConfig
 from mconn.paths.fit_program import State, Trace, free_indices, initialise, put_free, run_epoch
 from mconn.paths.path import ControlledPath
 from mconn.progress import SILENT, Progress
 from mconn.training.checkpoints import Checkpoints, open_checkpoints
 from mconn.types import Batch, EvalFn, Key
-
-AXES = ("pair", "t", "data")
 
 
 class Fitted(NamedTuple):
@@ -119,15 +118,16 @@ def fit_many(
     together = len(paths) > 1
     by_pair = NamedSharding(mesh, PartitionSpec("pair") if together else PartitionSpec())
     whole = NamedSharding(mesh, PartitionSpec())
-    stacked = trees.stack(paths) if together else paths[0]
-    stacked, keys = jax.device_put((stacked, keys if together else keys[0]), by_pair)
-    data = jax.device_put(data, whole)
-    begin = jax.jit(initialise, static_argnums=(1, 2))
-    state = (jax.vmap(begin, (0, None, None)) if together else begin)(stacked, config, steps)
-    state = jax.device_put(state, by_pair)
+    stacked = trees.to_numpy(trees.stack(paths) if together else paths[0])
+    seeds = np.asarray(jax.random.key_data(keys if together else keys[0]))
+    run = Run(config, digest((stacked, seeds)))
+    # From the host, so that every process puts its own part of the same numbers.
+    state = trees.to_numpy(begin(stacked, config, steps, together))
+    state, stacked, seeds = jax.device_put((state, stacked, seeds), by_pair)
+    keys, data = jax.random.wrap_key_data(seeds), jax.device_put(data, whole)
     names = ("objective", "loss", "largest_loss")
     history = {name: np.full((config.epochs, len(paths)), np.nan, np.float32) for name in names}
-    with open_if(checkpoints, Run(config, digest((stacked, keys))), progress) as saved:
+    with open_if(checkpoints, run, progress) as saved:
         done, state, history = resumed(saved, state, history, by_pair)
         with progress.task("fit", total=config.epochs, unit="epoch") as task:
             if done:
@@ -146,12 +146,12 @@ def fit_many(
                     mesh=mesh,
                     together=together,
                 )
-                trace = trees.to_numpy(trace)
+                trace = on_host(trace)
                 refuse_divergence(trace, epoch, config, saved)
                 for name in names:
                     history[name][epoch] = getattr(trace, name)
                 if saved is not None:
-                    saved.save(epoch + 1, {"state": state, "history": history})
+                    saved.save(epoch + 1, {"state": on_host(state), "history": history})
                 seen = steps * config.batch_size * config.points * len(paths)
                 task.update(
                     epoch + 1,
@@ -159,7 +159,7 @@ def fit_many(
                     speed=f"{seen / (time.perf_counter() - began):,.0f} examples/s",
                 )
     samples = config.epochs * steps * config.batch_size * config.points
-    finished = finish(stacked, state, together)
+    finished = on_host(finish(stacked, state, together))
     return [
         Fitted(
             trees.index(finished, i) if together else finished,
@@ -203,31 +203,16 @@ def check(paths: Sequence[ControlledPath], data: Batch, config: FitConfig) -> No
         )
 
 
-def complete(mesh: Mesh | None) -> Mesh:
-    """The mesh with all three axes; one device if there is none."""
-    if mesh is None:
-        devices, given = np.array(jax.local_devices()[:1]), ("data",)
-    else:
-        devices, given = mesh.devices, mesh.axis_names
-    unknown = [name for name in given if name not in AXES]
-    if unknown:
-        raise ConfigError(f"the mesh has the axis '{unknown[0]}': its axes are {', '.join(AXES)}")
-    order = [given.index(name) for name in AXES if name in given]
-    shape = [devices.shape[given.index(name)] if name in given else 1 for name in AXES]
-    return Mesh(devices.transpose(order).reshape(shape), AXES, axis_types=(AxisType.Auto,) * 3)
-
-
 def digest(tree: object) -> str:
     """The sha256 of all numbers of a tree."""
     found = hashlib.sha256()
     for leaf in jax.tree.leaves(tree):
-        is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-        found.update(np.ascontiguousarray(jax.random.key_data(leaf) if is_key else leaf).tobytes())
+        found.update(np.ascontiguousarray(leaf).tobytes())
     return found.hexdigest()
 
 
 @contextlib.contextmanager
-def open_if(folder: Path | None, run: Run, progress: Progress):
+def open_if(folder: Path | None, run: Run, progress: Progress) -> Iterator[Checkpoints | None]:
     """The checkpoints in a folder, or None."""
     if folder is None:
         yield None
@@ -247,15 +232,17 @@ def resumed(
     return done, jax.device_put(tree["state"], where), dict(tree["history"])
 
 
-@jax.jit
-def put_mean(path: ControlledPath, state: State) -> ControlledPath:
-    """The path with the averaged control points."""
-    return put_free(path, state.mean)
+@partial(jax.jit, static_argnums=(1, 2, 3))
+def begin(path: ControlledPath, config: FitConfig, steps: int, together: bool) -> State:
+    """The state before the first step, of one path or of several, stacked."""
+    start = partial(initialise, config=config, steps=steps)
+    return (jax.vmap(start) if together else start)(path)
 
 
-def finish(stacked: ControlledPath, state: State, together: bool) -> ControlledPath:
-    """The fitted paths, still stacked, on the host."""
-    return trees.to_numpy((jax.vmap(put_mean) if together else put_mean)(stacked, state))
+@partial(jax.jit, static_argnums=2)
+def finish(path: ControlledPath, state: State, together: bool) -> ControlledPath:
+    """The paths with their averaged control points, still stacked."""
+    return (jax.vmap(put_free) if together else put_free)(path, state.mean)
 
 
 def refuse_divergence(

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -17,8 +17,8 @@ from mconn.training.optimiser import transformation
 from mconn.trees import named_leaves, wide
 from mconn.types import Batch, EvalFn, Key, Params, PyTree
 
-Free = list[Array | None]
-"""The free control points of every leaf, shape (free, ...); None for a leaf that is held."""
+Free: TypeAlias = PyTree
+"""A list of every leaf's free control points, shape (free, ...); None for a leaf that is held."""
 
 
 class State(NamedTuple):
@@ -186,7 +186,8 @@ def _epoch(
     )
     state, told = jax.lax.scan(step, state, places)
     finite = jnp.stack([jnp.isfinite(x).all() for x in jax.tree.leaves(state.free)]).all()
-    return state, Trace(*(each.mean() for each in told), finite)
+    value, loss, largest = (each.mean() for each in told)
+    return state, Trace(value, loss, largest, finite)
 
 
 def averaged(mean: Free, free: Free, index: Array, config: FitConfig, steps: int) -> Free:

@@ -1,0 +1,63 @@
+"""Programs in processes of their own, on as many host devices as one likes."""
+
+import os
+import socket
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+PREAMBLE = """
+import sys
+import jax
+devices, process, processes, port = map(int, sys.argv[1:5])
+jax.config.update("jax_num_cpu_devices", devices)
+if processes > 1:
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    jax.distributed.initialize(f"127.0.0.1:{port}", processes, process)
+"""
+
+
+class Examples(NamedTuple):
+    inputs: np.ndarray
+    labels: np.ndarray
+
+
+def run(program: str, *arguments: str, devices: int, processes: int = 1) -> None:
+    """Run a program in ``processes`` processes that see each other, with ``devices`` each.
+
+    The program finds its own arguments after the fourth of ``sys.argv``.
+    """
+    code = textwrap.dedent(PREAMBLE) + textwrap.dedent(program)
+    root = Path(__file__).parents[1]
+    running = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                code,
+                *map(str, (devices, process, processes, free_port if processes > 1 else 0)),
+                *arguments,
+            ],
+            cwd=root,
+            env={**os.environ, "PYTHONPATH": str(root)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for free_port in [unused_port()]
+        for process in range(processes)
+    ]
+    outputs = [each.communicate(timeout=120)[0] for each in running]
+    for each, output in zip(running, outputs, strict=True):
+        assert each.returncode == 0, output
+
+
+def unused_port() -> int:
+    """A port of the loopback address that the system just had free."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
