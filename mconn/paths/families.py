@@ -5,12 +5,14 @@ ends, so that an unfitted path is the straight one.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from mconn.choices import check_choice
 from mconn.errors import ConfigError, StructureError
 from mconn.paths import domain
 from mconn.paths.bases import Bernstein, Hats, TensorProduct, Triangular
@@ -61,6 +63,21 @@ def curve(a: Params, b: Params, bends: int, basis: Bernstein | Hats) -> Controll
     return ControlledPath(
         mixed([a, b], ["a", "b"], weights), basis, domain.INTERVAL, fixed=(0, bends + 1)
     )
+
+
+def with_controls(family: Literal["bezier", "chain"], controls: Params) -> ControlledPath:
+    """The curve of a family with stacked control points, as those of `ControlledPath.controls`.
+
+    Raises:
+        ConfigError: if the family has another name.
+        StructureError: with fewer than two control points.
+    """
+    check_choice("family", family, ("bezier", "chain"))
+    last = len(jax.tree.leaves(controls)[0]) - 1
+    if last < 1:
+        raise StructureError("a curve needs at least two control points, got one: stack its ends")
+    basis = Bernstein(last) if family == "bezier" else Hats(last)
+    return ControlledPath(controls, basis, domain.INTERVAL, fixed=(0, last))
 
 
 def through(networks: Sequence[Params]) -> ControlledPath:

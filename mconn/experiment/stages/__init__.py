@@ -2,11 +2,13 @@
 
 Train -- every seed of a training config, together
 Align -- every seed moved onto every earlier one
-Sweep -- losses along the line of every pair, and its barriers
+Connect -- a curve fitted between every two seeds
+Sweep -- losses along the line or the curve of every pair, and its barriers
 """
 
 from mconn.experiment.stages.align import Align as Align
+from mconn.experiment.stages.connect import Connect as Connect
 from mconn.experiment.stages.sweep import Sweep as Sweep
 from mconn.experiment.stages.train import Train as Train
 
-__all__ = ["Align", "Sweep", "Train"]
+__all__ = ["Align", "Connect", "Sweep", "Train"]

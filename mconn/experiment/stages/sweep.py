@@ -1,17 +1,17 @@
-"""The stage that measures the lines between all pairs of seeds."""
+"""The stage that measures the lines or curves between all pairs of seeds."""
 
 import itertools
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from mconn import data, landscape, paths, symmetry, trees
 from mconn.errors import ConfigError
 from mconn.experiment.stage import Context, Result, Stage
 from mconn.experiment.stages.align import Align
+from mconn.experiment.stages.connect import Connect, group_of
 from mconn.experiment.stages.train import Train
 
 BARRIERS = [(kind, "loss") for kind, rule in landscape.KINDS.items() if rule.metric is None] + [
@@ -21,7 +21,7 @@ BARRIERS = [(kind, "loss") for kind, rule in landscape.KINDS.items() if rule.met
 
 @dataclass(frozen=True)
 class Sweep(Stage):
-    """Loss and error along the line of every pair of seeds, on train and test, and its barriers.
+    """Loss and error along the path of every pair of seeds, on train and test, and its barriers.
 
     Its table ``profile`` has a row per pair, split, metric and point; its table ``barriers`` a row
     per pair, split and kind of barrier. BatchNorm statistics are recomputed at every point on
@@ -30,16 +30,24 @@ class Sweep(Stage):
     Attributes:
         train: the networks.
         align: moves the second network of each pair first; None leaves it as it is.
-        points: equispaced points on each line, ends included.
+        points: equispaced points on each path, ends included.
         statistics_examples: training examples for normaliser statistics.
+        curve: the fitted curves to walk along; None walks along the straight lines. Its own
+            alignment is the one that counts.
+        recompute: whether normaliser statistics are recomputed at every point; False mixes those
+            of the control points, which fits no point between them.
     """
 
     train: Train
     align: Align | None = None
     points: int = 25
     statistics_examples: int = 10_000
+    curve: Connect | None = None
+    recompute: bool = True
 
     def __post_init__(self) -> None:
+        if self.curve is not None and self.align is not None:
+            raise ConfigError("a curve has its own alignment: set that of Connect, not of Sweep")
         if self.points < 3:
             raise ConfigError(
                 f"points is {self.points}: a barrier needs the two ends and a point between them"
@@ -47,7 +55,9 @@ class Sweep(Stage):
 
     @property
     def method(self) -> str:
-        """The name of the treatment: ``naive``, or that of the alignment."""
+        """The name of the treatment: ``naive``, that of the alignment, or that of the curve."""
+        if self.curve is not None:
+            return self.curve.name
         return "naive" if self.align is None else self.align.method
 
     def run(self, inputs: Mapping[str, Any], context: Context) -> Result:
@@ -59,11 +69,9 @@ class Sweep(Stage):
         dataset = data.load(config.data, context.data_dir)
         eval_fn = landscape.Classification(config.model.apply)
         has_statistics = "batch_stats" in networks
-        refresh = landscape.BatchNormStatistics(config.model) if has_statistics else None
-        group = None
-        if self.align is not None:
-            first, examples = trees.index(networks, 0), jnp.asarray(dataset.train.inputs[:2])
-            group = symmetry.permutations(symmetry.discover(config.model.apply, first, examples))
+        is_refreshed = has_statistics and self.recompute
+        refresh = landscape.BatchNormStatistics(config.model) if is_refreshed else None
+        group = group_of(config.model.apply, networks, dataset.train) if self.align else None
         ts = np.linspace(0, 1, self.points)
         pairs = itertools.combinations(range(len(config.seeds)), 2)
         splits = {"train": dataset.train, "test": dataset.test}
@@ -77,9 +85,14 @@ class Sweep(Stage):
                 a, b = trees.index(networks, i), trees.index(networks, j)
                 if group is not None:
                     b = symmetry.act(group, inputs["align"].tree[pair], b)
+                path = (
+                    paths.line(a, b)
+                    if self.curve is None
+                    else self.curve.path(inputs["curve"].tree[pair])
+                )
                 profile = landscape.evaluate(
                     eval_fn,
-                    paths.line(a, b),
+                    path,
                     ts,
                     examples,
                     refresh=refresh,
