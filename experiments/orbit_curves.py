@@ -1,6 +1,6 @@
 """Losses between the networks of one orbit: on the straight line, and on exp(t log g) w."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,6 @@ from jaxtyping import Array, Float
 from mconn import paths, symmetry
 from mconn.errors import SymmetryError
 from mconn.experiment import Context, Result, Stage
-from mconn.symmetry import Symmetry
 from mconn.trees import index
 from mconn.types import ApplyFn, Params
 
@@ -171,7 +170,7 @@ class OrbitCurves(Stage):
             else:
                 drawn = symmetry.random_tangent(group, jax.random.key(self.seed))
                 tangent = {each: part / self.width**0.5 for each, part in drawn.items()}
-            points = self.orbit(group, tangent, params)
+            points = self.curve(paths.orbit_along(group, tangent, params))
             line = self.curve(paths.line(params, index(points, -1)))
             rows += self.losses(name, "orbit", apply, points, x)
             rows += self.losses(name, "line", apply, line, x)
@@ -185,7 +184,7 @@ class OrbitCurves(Stage):
         length = self.width - 1 + self.width % 2
         order = np.r_[np.roll(np.arange(length), 1), np.arange(length, self.width)]
         element = {group.generators[0].name: jnp.eye(self.width)[order]}
-        arc = self.orbit(group, symmetry.log(group, element), params)
+        arc = self.curve(paths.orbit(group, element, params))
         return [
             row
             for name, apply in (("ReLU, cycle", homogeneous(1)), ("linear, cycle", linear))
@@ -210,18 +209,10 @@ class OrbitCurves(Stage):
         params = random_arrays(shapes, self.seed, "float64")
         return params, random_arrays({"x": (16, features)}, self.seed + 1, "float64")["x"]
 
-    def orbit(self, group: Symmetry, tangent: symmetry.Tangent, params: Params) -> Params:
-        """The points exp(t X) w of the curve, stacked, for the logarithm X of g."""
-
-        def point(t: Float[Array, ""]) -> Params:
-            part = {name: t * each for name, each in tangent.items()}
-            return symmetry.act(group, symmetry.exp(group, part), params)
-
-        return self.curve(point)
-
-    def curve(self, point: Callable[[Float[Array, ""]], Params]) -> Params:
-        """Equispaced points of a curve, stacked."""
-        return jax.jit(jax.vmap(point))(jnp.linspace(0, 1, self.points))
+    def curve(self, path: paths.Path) -> Params:
+        """Equispaced points of a path, stacked."""
+        points = jax.jit(jax.vmap(lambda path, t: path(t), (None, 0)))
+        return points(path, jnp.linspace(0, 1, self.points))
 
     def losses(
         self, network: str, curve: str, apply: ApplyFn, points: Params, x: Array

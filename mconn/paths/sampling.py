@@ -16,6 +16,7 @@ from mconn.errors import StructureError
 from mconn.paths import domain
 from mconn.paths.bases import Triangular
 from mconn.paths.complexes import faces_of
+from mconn.paths.compose import by_arc_length
 from mconn.paths.path import ControlledPath
 from mconn.paths.volume import face_log_volumes
 from mconn.types import Key
@@ -82,7 +83,7 @@ class UniformLength:
                 f"{path.domain.name} has no arc length: draw its points with the sampler Uniform"
             )
         shares = cube(key, points, 1, self.stratified)[:, 0]
-        return at_shares(shares, length_shares(jax.lax.stop_gradient(path), LENGTH_KNOTS))
+        return by_arc_length(jax.lax.stop_gradient(path), LENGTH_KNOTS).place(shares)
 
 
 @dataclass(frozen=True)
@@ -106,32 +107,28 @@ class FacesByVolume:
             StructureError: if the path is neither a simplex nor a complex.
         """
         faces = np.array(faces_of(path))
-        choice, inside, order = jax.random.split(key, 3)
         volumes = face_log_volumes(jax.lax.stop_gradient(path))
         is_flat = jnp.isneginf(volumes).all()
         shares = jnp.cumsum(jax.nn.softmax(jnp.where(is_flat, 0, volumes)))
-        drawn = cube(choice, points, 1, self.stratified)[:, 0]
+        choice, *inside = cube(key, points, faces.shape[1], self.stratified).T
         # The last share is one but for rounding.
-        chosen = jnp.minimum(jnp.searchsorted(shares, drawn, side="right"), len(faces) - 1)
-        places = cube(inside, points, faces.shape[1] - 1, self.stratified)
-        # The strata of the places must not follow those of the faces.
-        weights = flat_dirichlet(jax.random.permutation(order, places))
+        chosen = jnp.minimum(jnp.searchsorted(shares, choice, side="right"), len(faces) - 1)
+        places = jnp.stack(inside, axis=1) if inside else jnp.zeros((points, 0))
         rows = jnp.arange(points)[:, None]
-        return jnp.zeros((points, path.count)).at[rows, jnp.asarray(faces)[chosen]].set(weights)
+        weights = jnp.zeros((points, path.count), places.dtype)
+        return weights.at[rows, jnp.asarray(faces)[chosen]].set(flat_dirichlet(places))
 
 
 def cube(key: Key, points: int, dimension: int, stratified: bool) -> Float[Array, "points k"]:
     """Points of a unit cube, each of them uniform."""
-    place, order = jax.random.split(key)
-    drawn = jax.random.uniform(place, (points, dimension))
+    # All numbers are drawn at once: on a CPU each draw of another shape takes a second to compile.
+    drawn = jax.random.uniform(key, (points, 2 * dimension - 1))
+    places = drawn[:, :dimension]
     if not stratified:
-        return drawn
-    strata = jnp.arange(points)[:, None]
-    if dimension > 1:
-        rest = jnp.broadcast_to(strata, (points, dimension - 1))
-        rest = jax.random.permutation(order, rest, axis=0, independent=True)
-        strata = jnp.concatenate([strata, rest], axis=1)
-    return (strata + drawn) / points
+        return places
+    orders = jnp.argsort(drawn[:, dimension:], axis=0)
+    strata = jnp.concatenate([jnp.arange(points)[:, None], orders], axis=1)
+    return (strata + places) / points
 
 
 def flat_dirichlet(uniform: Float[Array, "points k"]) -> Float[Array, "points vertices"]:
@@ -144,20 +141,3 @@ def flat_dirichlet(uniform: Float[Array, "points k"]) -> Float[Array, "points ve
     after = jnp.cumprod((1 - uniform) ** (1 / followers), axis=1)
     left = jnp.concatenate([jnp.ones((len(uniform), 1), uniform.dtype), after], axis=1)
     return jnp.concatenate([left[:, :-1] - left[:, 1:], left[:, -1:]], axis=1)
-
-
-def length_shares(path: ControlledPath, knots: int) -> Float[Array, "knots"]:
-    """The share of a curve's length that lies before each of equispaced parameters."""
-    places = jnp.linspace(0, 1, knots)
-    lengths = path.arc_length(places)
-    total = lengths[-1]
-    # A curve that stays where it is has no length: its parameter is as good as any.
-    return jnp.where(total > 0, lengths / jnp.where(total > 0, total, 1), places)
-
-
-def at_shares(
-    shares: Float[Array, "*points"], table: Float[Array, "knots"]
-) -> Float[Array, "*points"]:
-    """The parameters before which given shares of a curve's length lie."""
-    found = jnp.interp(shares, table, jnp.linspace(0, 1, len(table)))
-    return jnp.where(shares >= 1, 1, jnp.where(shares <= 0, 0, found))

@@ -19,6 +19,7 @@ from mconn.paths.complexes import faces_of
 from mconn.paths.path import ControlledPath
 
 
+@jax.jit
 def log_volume(path: ControlledPath) -> Float[Array, ""]:
     """The natural logarithm of the volume of a simplex, or of the sum over a complex's faces.
 

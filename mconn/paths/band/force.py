@@ -1,11 +1,10 @@
 """The force on the pivots of a band: across it from the loss, along it from the springs.
 
-Pivots are lists of leaves, stacked: (pivots, ...), with both ends. One pivot is worked on after
-the other on a CPU, whose caches hold one network and not the band, and all at once elsewhere.
+Pivots are lists of leaves, stacked: (pivots, ...), with both ends.
 """
 
-import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -18,11 +17,43 @@ Leaves = list[Array]
 """The trained leaves of one network, or of several, stacked."""
 
 
-def over_pivots(function: Callable[..., Any], *stacked: Any) -> Any:
-    """``function`` of every entry of the leading axes."""
+def each(function: Callable[[Array], Any], count: int) -> Any:
+    """``function`` of every index below ``count``: numbers, not networks."""
     if jax.default_backend() == "cpu":
-        return jax.lax.map(lambda entry: function(*entry), stacked)
-    return jax.vmap(function)(*stacked)
+        return jax.lax.map(function, jnp.arange(count))
+    return jax.vmap(function)(jnp.arange(count))
+
+
+def overwritten(room: Any, function: Callable[[Array], tuple[Any, Any]]) -> tuple[Any, Any]:
+    """Stacked trees with new entries at all places but the ends.
+
+    On a CPU one entry after the other, and in place: its caches hold one network and not the band,
+    and a batch of matrix products is a fifth slower than each by itself. Elsewhere all at once.
+
+    Args:
+        room: the trees.
+        function: of a place -> the new entry, and something more. Where it reads ``room``, the
+            whole of it is copied at every place.
+
+    Returns:
+        The trees, and what is more, stacked over the places.
+    """
+    places = jnp.arange(1, len(jax.tree.leaves(room)[0]) - 1)
+    if jax.default_backend() != "cpu":
+        entries, more = jax.vmap(function)(places)
+        return jax.tree.map(lambda leaf, new: leaf.at[1:-1].set(new), room, entries), more
+
+    def step(room: Any, i: Array) -> tuple[Any, Any]:
+        entry, more = function(i)
+        put = partial(jax.lax.dynamic_update_index_in_dim, index=i, axis=0)
+        return jax.tree.map(put, room, entry), more
+
+    return jax.lax.scan(step, room, places)
+
+
+def pivot(stacked: Any, i: Any) -> Any:
+    """One entry of every leaf."""
+    return jax.tree.map(lambda leaf: jax.lax.dynamic_index_in_dim(leaf, i, keepdims=False), stacked)
 
 
 def tangent_weights(
@@ -53,86 +84,76 @@ def tangent_weights(
 
 def across_and_along(
     gradient: Leaves,
-    before: Leaves,
-    here: Leaves,
-    after: Leaves,
+    places: tuple[Leaves, Leaves, Leaves],
     weights: tuple[Array, Array],
-    shares: tuple[Array, Array],
-    length: Float[Array, ""],
-    spring: float | int,
+    pull: Float[Array, ""],
 ) -> Leaves:
     """Minus the force on one pivot: the gradient across the band, and the springs along it.
 
-    With the unit tangent T this is g - <g, T> T - k (|ahead| - |behind|) T, where each length is
-    less its share of the band's; with infinite springs the last term is left out.
+    With the unit tangent T this is g - <g, T> T - pull T.
 
     Args:
         gradient: of the loss at the pivot.
-        before: the pivot before it.
-        here: the pivot.
-        after: the pivot after it.
+        places: of the pivot before it, of the pivot, and of the one after it.
         weights: of the segments ahead and behind in the tangent.
-        shares: of the segments ahead and behind in the band's length.
-        length: of the band.
-        spring: the constant k.
+        pull: of the springs, ahead if positive.
     """
-    ahead = [y - x for x, y in zip(here, after, strict=True)]
-    behind = [y - x for x, y in zip(before, here, strict=True)]
-    a, b = weights
-    aa, ab, bb = inner(ahead, ahead), inner(ahead, behind), inner(behind, behind)
-    # <T, T> and <g, T> of the tangent before it has unit length.
-    squared = a * a * aa + 2 * a * b * ab + b * b * bb
-    slope = a * inner(gradient, ahead) + b * inner(gradient, behind)
-    tiny = jnp.finfo(squared.dtype).tiny
-    along = slope / jnp.maximum(squared, tiny)
-    if math.isfinite(spring):
-        stretched = jnp.sqrt(aa) - shares[0] * length - (jnp.sqrt(bb) - shares[1] * length)
-        along += spring * stretched / jnp.sqrt(jnp.maximum(squared, tiny))
-    return [
-        (g - along * (a * x + b * y)).astype(g.dtype)
-        for g, x, y in zip(gradient, ahead, behind, strict=True)
-    ]
+    ahead, behind = weights
+    tangent = [ahead * (z - y) + behind * (y - x) for x, y, z in zip(*places, strict=True)]
+    squared = jnp.maximum(inner(tangent, tangent), jnp.finfo(float).tiny)
+    along = inner(gradient, tangent) / squared + pull / jnp.sqrt(squared)
+    return [(g - along * x).astype(g.dtype) for g, x in zip(gradient, tangent, strict=True)]
+
+
+def pulls(
+    pivots: Leaves, shares: Float[Array, "segments"], spring: float | int
+) -> Float[Array, "free"]:
+    """The springs' forces k (|ahead| - |behind|), each length less its share of the band's."""
+    found = lengths(pivots)
+    stretched = found - shares * found.sum()
+    return spring * (stretched[1:] - stretched[:-1])
 
 
 def lengths(pivots: Leaves) -> Float[Array, "segments"]:
     """The length of every segment."""
 
     def one(i: Array) -> Array:
-        segment = [leaf[i + 1] - leaf[i] for leaf in pivots]
+        here, after = pivot(pivots, i), pivot(pivots, i + 1)
+        segment = [y - x for x, y in zip(here, after, strict=True)]
         return jnp.sqrt(inner(segment, segment))
 
-    return over_pivots(one, jnp.arange(len(pivots[0]) - 1))
+    return each(one, len(pivots[0]) - 1)
 
 
-def redistributed(pivots: Leaves, shares: Float[Array, "segments"]) -> Leaves:
+def redistributed(pivots: Leaves, shares: Float[Array, "segments"], room: Leaves) -> Leaves:
     """The pivots, moved along the chain so that each segment has its share of the length.
 
     This is what infinitely stiff springs do, and the string method (E, Ren and Vanden-Eijnden
     2007, J. Chem. Phys. 126, 164103). Ends stay bit for bit.
+
+    Args:
+        pivots: with both ends.
+        shares: of every segment.
+        room: pivots with the same ends, to be overwritten.
     """
     steps = lengths(pivots)
     reached = jnp.concatenate([jnp.zeros(1, steps.dtype), jnp.cumsum(steps)])
-    wanted = jnp.cumsum(shares)[:-1] / jnp.sum(shares) * reached[-1]
+    wanted = jnp.cumsum(shares) / jnp.sum(shares) * reached[-1]
     segment = jnp.searchsorted(reached, wanted, side="right") - 1
     segment = jnp.clip(segment, 0, len(steps) - 1)
     tiny = jnp.finfo(steps.dtype).tiny
     places = (wanted - reached[segment]) / jnp.maximum(steps[segment], tiny)
 
-    def one(i: Array, place: Array) -> Leaves:
-        return [leaf[i] + (place * (leaf[i + 1] - leaf[i])).astype(leaf.dtype) for leaf in pivots]
+    def one(i: Array) -> tuple[Leaves, None]:
+        place, j = places[i - 1], segment[i - 1]
+        return [
+            x + (place * (y - x)).astype(x.dtype)
+            for x, y in zip(pivot(pivots, j), pivot(pivots, j + 1), strict=True)
+        ], None
 
-    return with_ends(pivots, over_pivots(one, segment, places))
-
-
-def with_ends(pivots: Leaves, free: Leaves) -> Leaves:
-    """The pivots whose ends are the old ones, bit for bit, and which are new between them."""
-    return [
-        jnp.concatenate([old[:1], new, old[-1:]]) for old, new in zip(pivots, free, strict=True)
-    ]
+    return overwritten(room, one)[0]
 
 
 def inner(a: Leaves, b: Leaves) -> Float[Array, ""]:
     """<a, b> over all leaves, in single precision or wider."""
-    return sum(
-        (jnp.vdot(wide(x), wide(y)) for x, y in zip(a, b, strict=True)), jnp.zeros((), float)
-    )
+    return sum((jnp.vdot(wide(x), wide(y)) for x, y in zip(a, b, strict=True)), jnp.zeros(()))

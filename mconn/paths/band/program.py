@@ -13,14 +13,16 @@ from mconn.paths.band.config import Rule
 from mconn.paths.band.force import (
     Leaves,
     across_and_along,
+    inner,
     lengths,
-    over_pivots,
+    overwritten,
+    pivot,
+    pulls,
     redistributed,
     tangent_weights,
-    with_ends,
 )
 from mconn.training.optimiser import transformation
-from mconn.trees import named_leaves, wide
+from mconn.trees import named_leaves
 from mconn.types import Batch, EvalFn, Params, PyTree
 
 
@@ -29,18 +31,26 @@ class State(NamedTuple):
 
     Attributes:
         controls: all pivots, stacked, ends included.
-        optimiser: the optimiser's state of every pivot between the ends.
+        optimiser: the optimiser's state of every pivot; of the ends it is not used.
     """
 
     controls: Params
     optimiser: PyTree
 
 
+class Room(NamedTuple):
+    """Stacked trees that a step overwrites, and does not read: else it would copy them often."""
+
+    pivots: Leaves
+    gradients: Leaves
+    optimiser: PyTree
+
+
 @partial(jax.jit, static_argnames="rule")
 def begin(controls: Params, rule: Rule) -> State:
     """The state at the beginning of a cycle."""
-    free = [leaf[1:-1] for leaf in split(controls, rule.held)[0]]
-    return State(controls, jax.vmap(transformation(rule.optimiser, 1, 1).init)(free))
+    trained = split(controls, rule.held)[0]
+    return State(controls, jax.vmap(transformation(rule.optimiser, 1, 1).init)(trained))
 
 
 @partial(jax.jit, static_argnames=("eval_fn", "rule"))
@@ -73,50 +83,43 @@ def run_steps(
     """
     optimiser = transformation(rule.optimiser, 1, 1)
     structure = jax.tree.structure(state.controls)
-    still = split(state.controls, rule.held)[1]
-    ends = [[leaf[i] for leaf in split(state.controls, rule.held)[0]] for i in (0, -1)]
-    end_decay = jnp.stack([decay(end, rule) for end in ends])
+    start, still = split(state.controls, rule.held)
+    end_decay = jnp.stack([decay(pivot(start, i), rule) for i in (0, len(shares))])
 
     def loss_of(trained: Leaves, held: Leaves, batch: Batch) -> Float[Array, ""]:
         params = joined(trained, held, structure, state.controls, rule.held)
         return eval_fn(params, batch)["loss"].mean() + decay(trained, rule)
 
-    def step(carry: tuple[Leaves, PyTree], here: Any) -> tuple[Any, Float[Array, "free"]]:
-        (pivots, optimiser_state), (chosen, rate) = carry, here
+    def step(carry: tuple[Leaves, PyTree, Room], here: Any) -> tuple[Any, Float[Array, "free"]]:
+        (pivots, before, room), (chosen, rate) = carry, here
         batch = jax.tree.map(lambda leaf: leaf[chosen], data)
-        losses, gradients = over_pivots(
-            lambda trained, held: jax.value_and_grad(loss_of)(trained, held, batch),
-            [leaf[1:-1] for leaf in pivots],
-            [leaf[1:-1] for leaf in still],
-        )
+
+        def look(i: Array) -> tuple[Leaves, Array]:
+            value, gradient = jax.value_and_grad(loss_of)(pivot(pivots, i), pivot(still, i), batch)
+            return gradient, value
+
+        gradients, losses = overwritten(room.gradients, look)
         at_ends = end_losses[:, chosen].mean(axis=1) + end_decay
         weights = tangent_weights(jnp.concatenate([at_ends[:1], losses, at_ends[1:]]))
-        length = lengths(pivots).sum() if math.isfinite(rule.spring) else jnp.zeros(())
+        pull = jnp.zeros(len(losses))
+        if math.isfinite(rule.spring):
+            pull = pulls(pivots, shares, rule.spring)
 
-        def move(i: Array, gradient: Leaves, state: PyTree, weights: Any, shares: Any) -> Any:
-            before, here, after = ([leaf[i + k] for leaf in pivots] for k in range(3))
-            force = across_and_along(
-                gradient, before, here, after, weights, shares, length, rule.spring
-            )
-            change, state = optimiser.update(force, state, here)
-            change = [(rate * leaf).astype(leaf.dtype) for leaf in change]
-            return optax.apply_updates(here, change), state
+        def move(i: Array) -> tuple[tuple[Leaves, PyTree], None]:
+            places = pivot(pivots, i - 1), pivot(pivots, i), pivot(pivots, i + 1)
+            uphill = weights[0][i - 1], weights[1][i - 1]
+            force = across_and_along(pivot(gradients, i), places, uphill, pull[i - 1])
+            change, state = optimiser.update(force, pivot(before, i), places[1])
+            change = jax.tree.map(lambda leaf: (rate * leaf).astype(leaf.dtype), change)
+            return (optax.apply_updates(places[1], change), state), None
 
-        free, optimiser_state = over_pivots(
-            move,
-            jnp.arange(len(losses)),
-            gradients,
-            optimiser_state,
-            weights,
-            (shares[1:], shares[:-1]),
-        )
-        pivots = with_ends(pivots, free)
+        (moved, after), _ = overwritten((room.pivots, room.optimiser), move)
         if not math.isfinite(rule.spring):
-            pivots = redistributed(pivots, shares)
-        return (pivots, optimiser_state), losses
+            pivots, moved = moved, redistributed(moved, shares, pivots)
+        return (moved, after, Room(pivots, gradients, before)), losses
 
-    start = (split(state.controls, rule.held)[0], state.optimiser)
-    (pivots, optimiser_state), losses = jax.lax.scan(step, start, (rows, rates))
+    begun = (start, state.optimiser, Room(start, start, state.optimiser))
+    (pivots, optimiser_state, _), losses = jax.lax.scan(step, begun, (rows, rates), unroll=2)
     controls = joined(pivots, still, structure, state.controls, rule.held)
     return State(controls, optimiser_state), losses
 
@@ -131,7 +134,7 @@ def decay(trained: Leaves, rule: Rule) -> Float[Array, ""]:
     """The weight decay's part of the loss."""
     if not rule.weight_decay:
         return jnp.zeros(())
-    return 0.5 * rule.weight_decay * sum(jnp.vdot(wide(leaf), wide(leaf)) for leaf in trained)
+    return 0.5 * rule.weight_decay * inner(trained, trained)
 
 
 def split(tree: Params, held: tuple[str, ...]) -> tuple[Leaves, Leaves]:

@@ -82,7 +82,7 @@ class Records:
 
     def listed(self) -> list[Record]:
         """One record per cycle that has run."""
-        return [self.record(number) for number in np.flatnonzero(self.counts)]
+        return [self.record(number) for number in np.flatnonzero(self.counts).tolist()]
 
     def record(self, number: int) -> Record:
         """The record of one cycle."""

@@ -1,0 +1,368 @@
+import dataclasses
+import math
+
+import elastic_bands as known
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from notes import Notes
+from test_path import assert_bits_equal, network
+
+from mconn import landscape, paths, trees
+from mconn.data import Split
+from mconn.errors import CheckpointError, ConfigError, DataError, DivergenceError, StructureError
+from mconn.paths import BandConfig, Cycle, elastic_band
+from mconn.paths.band import auto, force
+from mconn.paths.band.program import begin, run_steps
+from mconn.paths.band.relax import batches, rule_of
+from mconn.training import Optimiser
+from mconn.training.optimiser import transformation
+
+SGD = Optimiser("sgd", learning_rate=1e-4, momentum=0.9, schedule="constant")
+
+
+def config(*cycles, **changes):
+    return BandConfig(
+        cycles or (Cycle(500),), **{"batch_size": 4, "optimiser": SGD, "threshold": 0.0} | changes
+    )
+
+
+def mueller_band(band, bends=5, **changes):
+    chain = paths.chain(known.at(known.DEEP), known.at(known.SHALLOW), bends)
+    return elastic_band(
+        known.mueller_brown, chain, known.NO_EXAMPLES, band, jax.random.key(0), **changes
+    )
+
+
+CYCLES = (Cycle(500), Cycle(insert=4), Cycle(), Cycle(insert=0, learning_rate=2e-5))
+
+
+def test_the_highest_point_of_a_band_converges_to_the_saddle():
+    found = mueller_band(config(*CYCLES))
+    saddles = [record.saddle for record in found.history]
+    assert saddles[0] > known.SADDLE + 50
+    assert saddles[1] > known.SADDLE + 0.5
+    assert saddles[-1] == pytest.approx(known.SADDLE, abs=0.15)
+    pivots = [record.pivots for record in found.history]
+    assert pivots[0] == pivots[1] < pivots[2] < pivots[3] == pivots[4]
+
+
+def test_springs_lead_to_the_same_saddle_and_keep_pivots_apart():
+    found = mueller_band(config(Cycle(2000, 2e-5), spring=1000.0), bends=11)
+    assert found.history[-1].saddle == pytest.approx(known.SADDLE, abs=1)
+    lengths = np.diff(found.history[-1].arc_length[found.history[-1].is_pivot])
+    assert lengths.max() < 1.3 * lengths.min()
+
+
+def test_redistribution_holds_every_segment_at_its_share():
+    first = mueller_band(config(Cycle(300)))
+    record = first.history[-1]
+    lengths = np.diff(record.arc_length[record.is_pivot])
+    np.testing.assert_allclose(lengths / lengths.sum(), 1 / 6, rtol=0.03)
+
+
+def test_ends_are_exact_to_the_bit_and_inputs_stay_as_they_were():
+    a, b = known.at(known.DEEP), known.at(known.SHALLOW)
+    found = mueller_band(config(*CYCLES))
+    assert_bits_equal(trees.index(found.path.controls, 0), a)
+    assert_bits_equal(trees.index(found.path.controls, -1), b)
+    assert_bits_equal(found.path(1.0), b)
+    assert_bits_equal(a, known.at(known.DEEP))
+
+
+def test_the_profile_of_a_record_is_that_of_the_path():
+    found = mueller_band(config(Cycle(100), Cycle(insert=2)))
+    record = found.history[-1]
+    ts = np.linspace(0, 1, len(record.losses))
+    losses = [float(known.mueller_brown(found.path(t), [0])["loss"][0]) for t in ts]
+    np.testing.assert_allclose(record.losses, losses, rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(record.arc_length, found.path.arc_length(ts), rtol=1e-4, atol=1e-5)
+    assert record.saddle == record.losses.max()
+    assert record.length == record.arc_length[-1]
+    assert record.is_pivot.sum() == record.pivots == found.path.count
+
+
+def test_samples_and_evaluations_are_counted():
+    found = mueller_band(config(Cycle(10), Cycle(20, insert=2)))
+    pivots = [record.pivots for record in found.history]
+    assert pivots == [7, 7, 9]
+    assert found.samples == 4 * (10 * 5 + 20 * 7)
+    assert found.evaluations == 4 * (61 + 61 + 81) + 2 * 4
+
+
+def linear(params, x):
+    return x @ params["kernel"] + params["bias"][0]
+
+
+def classified(examples=23):
+    generator = np.random.default_rng(1)
+    inputs = generator.normal(size=(examples, 4)).astype(np.float32)
+    return Split(inputs, generator.integers(0, 3, examples).astype(np.int32))
+
+
+LOSS = landscape.Classification(linear)
+
+
+def test_the_whole_chain_is_evaluated_on_every_example_of_the_data_asked_for():
+    chain, train, other = paths.chain(network(0), network(1)), classified(), classified(1003)
+    found = elastic_band(
+        LOSS, chain, train, config(Cycle(1)), jax.random.key(0), dense_data=other
+    ).history[0]
+    ts = np.linspace(0, 1, len(found.losses))
+    expected = landscape.evaluate(LOSS, chain, ts, other).mean("loss")
+    np.testing.assert_allclose(found.losses, expected, rtol=1e-5)
+
+
+def test_one_step_is_that_of_a_loop_over_pivots_on_the_same_batch():
+    """Against a reference that takes pivot after pivot in NumPy, in double precision."""
+    with jax.enable_x64(True):
+        nets = [network(seed, np.float64) for seed in range(4)]
+        stacked, data = trees.stack(nets), classified()
+        data = Split(data.inputs.astype(np.float64), data.labels)
+        for spring, decay in ((math.inf, 0.0), (3.0, 0.0), (3.0, 0.1)):
+            band = config(spring=spring, weight_decay=decay)
+            shares = np.array([0.5, 0.25, 0.25])
+            ends = np.stack([np.asarray(LOSS(nets[i], data)["loss"]) for i in (0, -1)])
+            rows = np.arange(8).reshape(2, 4)
+            rates = np.array([0.1, 0.05])
+            rule = rule_of(band)
+            state, losses = run_steps(
+                begin(stacked, rule), shares, rows, rates, ends, data, eval_fn=LOSS, rule=rule
+            )
+            expected = steps_pivot_by_pivot(nets, shares, data, rows, rates, spring, decay)
+            np.testing.assert_allclose(flat(state.controls), expected, rtol=1e-12, atol=1e-12)
+            assert losses.shape == (2, 2)
+            assert_bits_equal(trees.index(state.controls, 0), nets[0])
+            assert_bits_equal(trees.index(state.controls, 3), nets[3])
+
+
+def flat(stacked):
+    return np.concatenate(
+        [np.asarray(leaf).reshape(len(leaf), -1) for leaf in jax.tree.leaves(stacked)], axis=1
+    )
+
+
+def steps_pivot_by_pivot(nets, shares, data, rows, rates, spring, decay):
+    band = flat(trees.stack(nets))
+    restore = jax.flatten_util.ravel_pytree(nets[0])[1]
+
+    def loss(row, batch):
+        return LOSS(restore(row), batch)["loss"].mean() + 0.5 * decay * row @ row
+
+    velocity = np.zeros_like(band)
+    for chosen, rate in zip(rows, rates, strict=True):
+        batch = Split(data.inputs[chosen], data.labels[chosen])
+        losses = [float(loss(row, batch)) for row in band]
+        length = np.linalg.norm(np.diff(band, axis=0), axis=1).sum()
+        new = band.copy()
+        for i in range(1, len(band) - 1):
+            gradient = np.asarray(jax.grad(loss)(band[i], batch))
+            tangent = henkelman_jonsson(band[i - 1 : i + 2], losses[i - 1 : i + 2])
+            change = gradient - (gradient @ tangent) * tangent
+            if np.isfinite(spring):
+                ahead = np.linalg.norm(band[i + 1] - band[i]) - shares[i] * length
+                behind = np.linalg.norm(band[i] - band[i - 1]) - shares[i - 1] * length
+                change -= spring * (ahead - behind) * tangent
+            velocity[i] = 0.9 * velocity[i] + change
+            new[i] = band[i] - rate * velocity[i]
+        band = new if np.isfinite(spring) else put_back(new, shares)
+    return band
+
+
+def henkelman_jonsson(rows, losses):
+    ahead, behind = rows[2] - rows[1], rows[1] - rows[0]
+    before, here, after = losses
+    if after > here > before:
+        tangent = ahead
+    elif after < here < before:
+        tangent = behind
+    else:
+        larger, smaller = sorted([abs(after - here), abs(before - here)], reverse=True)
+        if after > before:
+            tangent = larger * ahead + smaller * behind
+        else:
+            tangent = smaller * ahead + larger * behind
+    return tangent / np.linalg.norm(tangent)
+
+
+def put_back(band, shares):
+    lengths = np.linalg.norm(np.diff(band, axis=0), axis=1)
+    reached = np.concatenate([[0], np.cumsum(lengths)])
+    wanted = np.cumsum(shares)[:-1] * reached[-1]
+    inside = [np.interp(wanted, reached, column) for column in band.T]
+    return np.concatenate([band[:1], np.stack(inside, axis=1), band[-1:]])
+
+
+@pytest.mark.parametrize(
+    ("losses", "ahead", "behind"),
+    [
+        ((0, 1, 2), 1, 0),  # uphill
+        ((2, 1, 0), 0, 1),  # downhill
+        ((0, 3, 1), 2, 3),  # a maximum, whose higher neighbour lies ahead: 3 and 2
+        ((1, 3, 0), 2, 3),
+        ((4, 1, 2), 1, 3),  # a minimum
+        ((1, 1, 1), 1, 1),
+    ],
+)
+def test_tangents_point_uphill(losses, ahead, behind):
+    found = force.tangent_weights(jnp.array(losses, float))
+    rows = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]])
+    tangent = float(found[0][0]) * (rows[2] - rows[1]) + float(found[1][0]) * (rows[1] - rows[0])
+    if len(set(losses)) > 1:
+        expected = henkelman_jonsson(rows, losses)
+        np.testing.assert_allclose(tangent / np.linalg.norm(tangent), expected, rtol=1e-6)
+    else:
+        np.testing.assert_allclose(tangent, [1, 1])
+    if (losses, ahead, behind) in (((0, 1, 2), 1, 0), ((2, 1, 0), 0, 1), ((4, 1, 2), 1, 3)):
+        assert (float(found[0][0]), float(found[1][0])) in ((ahead, behind), (behind, ahead))
+
+
+def test_every_example_is_seen_once_in_a_pass_and_cycles_differ():
+    rows = batches((0, 7, 1), examples=23, size=4, steps=12)
+    assert rows.shape == (12, 4)
+    for part in (rows[:5], rows[5:10]):
+        assert len(np.unique(part)) == 20
+    assert not np.array_equal(rows, batches((0, 7, 2), examples=23, size=4, steps=12))
+
+
+def test_a_band_that_was_stopped_ends_with_the_same_bits(tmp_path):
+    band = config(Cycle(30), Cycle(insert=2), Cycle(insert=0))
+    whole = mueller_band(band)
+
+    class Stop(Exception):
+        pass
+
+    original, calls = auto.look, []
+
+    def look(*args):
+        calls.append(args[3])
+        if len(calls) == 4:  # of the last cycle
+            raise Stop
+        original(*args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(auto, "look", look)
+        with pytest.raises(Stop):
+            mueller_band(band, checkpoints=tmp_path / "band")
+    notes = Notes()
+    again = mueller_band(band, checkpoints=tmp_path / "band", progress=notes)
+    assert notes.lines[0] == "band: going on after cycle 2 of 3"
+    assert_bits_equal(again.path.controls, whole.path.controls)
+    for ours, theirs in zip(again.history, whole.history, strict=True):
+        np.testing.assert_array_equal(ours.losses, theirs.losses)
+    assert again.samples == whole.samples
+    with pytest.raises(CheckpointError, match="belong to another"):
+        mueller_band(config(Cycle(31)), checkpoints=tmp_path / "band")
+
+
+def test_a_second_band_of_the_same_shapes_is_not_compiled_again():
+    band = config(Cycle(10), Cycle(insert=0, learning_rate=1e-5))
+    mueller_band(band)
+    before = run_steps._cache_size()
+    chain = paths.chain(known.at(known.SHALLOW), known.at(known.DEEP), 5)
+    other = dataclasses.replace(band, cycles=(Cycle(10, 1e-6), Cycle(20), Cycle(10)))
+    elastic_band(known.mueller_brown, chain, known.NO_EXAMPLES + 1, other, jax.random.key(3))
+    assert run_steps._cache_size() - before == 1  # twenty steps in one call
+
+
+def test_statistics_of_normalisers_are_held_and_do_not_count_in_lengths():
+    def with_statistics(seed):
+        return {"params": network(seed), "batch_stats": {"mean": np.full(3, 100.0 * seed, "f4")}}
+
+    def apply(params, x):
+        return linear(params["params"], x)
+
+    chain = paths.chain(with_statistics(0), with_statistics(1), 3)
+    found = elastic_band(
+        landscape.Classification(apply), chain, classified(), config(Cycle(20)), jax.random.key(0)
+    )
+    assert_bits_equal(found.path.controls["batch_stats"], chain.controls["batch_stats"])
+    alone = trees.distance(network(0), network(1))
+    assert found.history[0].length == pytest.approx(float(alone), rel=1e-5)
+
+
+def test_other_optimisers_and_schedules_relax_a_band_too():
+    adam = Optimiser("adam", learning_rate=0.01, schedule="cosine")
+    found = mueller_band(config(Cycle(1000), optimiser=adam), bends=9)
+    assert found.history[-1].saddle == pytest.approx(known.SADDLE, abs=1)
+
+
+def diverging(params, batch):
+    loss = jnp.vdot(params["x"], params["x"])
+    return {"loss": jnp.full(len(batch), jnp.where(loss > 1.5, jnp.nan, -loss))}
+
+
+def test_divergence_names_cycle_step_and_pivot():
+    chain = paths.through([known.at([0.0, 0]), known.at([0.5, 1.0]), known.at([1.0, 0])])
+    with pytest.raises(DivergenceError, match=r"pivot 1 is not finite at step 2 of cycle 1: lower"):
+        elastic_band(diverging, chain, known.NO_EXAMPLES, config(Cycle(5, 5.0)), jax.random.key(0))
+    high = paths.through([known.at([0.0, 0]), known.at([0.0, 1.8]), known.at([1.0, 0])])
+    with pytest.raises(DivergenceError, match=r"at t = 0.350 of the chain that was given"):
+        elastic_band(diverging, high, known.NO_EXAMPLES, config(), jax.random.key(0))
+
+
+def test_what_is_no_band_is_refused():
+    a, b = known.at([0.0, 0]), known.at([1.0, 0])
+
+    def band(path, data=known.NO_EXAMPLES):
+        return elastic_band(known.mueller_brown, path, data, config(), jax.random.key(0))
+
+    with pytest.raises(StructureError, match="begins as a chain"):
+        band(paths.bezier(a, b))
+    with pytest.raises(StructureError, match="no pivot between its ends"):
+        band(paths.through([a, b]))
+    with pytest.raises(StructureError, match="its ends must differ"):
+        band(paths.chain(a, a))
+    with pytest.raises(DataError, match="3 examples and batch_size is 4"):
+        band(paths.chain(a, b), np.zeros(3))
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: config(Cycle(None)), "the first cycle has no steps"),
+        (lambda: dataclasses.replace(config(), cycles=()), "there is no cycle"),
+        (lambda: Cycle(10, -0.1), "learning_rate is -0.1"),
+        (lambda: Cycle(0), "steps is 0"),
+        (lambda: Cycle(1, insert=-1), "insert is -1"),
+        (lambda: config(batch_size=0), "batch_size is 0"),
+        (lambda: config(sub_points=0), "sub_points is 0"),
+        (lambda: config(spring=0.0), "spring is 0.0"),
+        (lambda: config(threshold=-0.1), "threshold is -0.1"),
+        (lambda: config(weight_decay=-1.0), "weight_decay is -1.0"),
+        (
+            lambda: config(optimiser=dataclasses.replace(SGD, weight_decay=0.1)),
+            "would pull along the band",
+        ),
+        (
+            lambda: config(optimiser=dataclasses.replace(SGD, warmup_epochs=1)),
+            "warmup_epochs is 1",
+        ),
+    ],
+)
+def test_cycles_and_rules_out_of_range_are_refused(build, message):
+    with pytest.raises(ConfigError, match=message):
+        build()
+
+
+def test_cycles_are_differences_from_the_one_before():
+    found = config(Cycle(5), Cycle(insert=2), Cycle(7, 0.5), Cycle(insert=0)).resolved()
+    assert found == [(5, 1e-4, 0), (5, 1e-4, 2), (7, 0.5, 2), (7, 0.5, 0)]
+    published = BandConfig().resolved()
+    assert len(published) == 14
+    assert sum(steps for steps, _, _ in published) == 16_000
+
+
+def test_momentum_is_that_of_optax():
+    """The learning rate, which is an argument of the program, multiplies what optax returns."""
+    optimiser = optax.sgd(0.1, momentum=0.9)
+    gradients = [jnp.array([1.0, -2.0]), jnp.array([0.5, 1.0])]
+    rule = rule_of(config())
+    ours = transformation(rule.optimiser, 1, 1)
+    states = [optimiser.init(gradients[0]), ours.init(gradients[0])]
+    for gradient in gradients:
+        theirs, states[0] = optimiser.update(gradient, states[0])
+        mine, states[1] = ours.update(gradient, states[1])
+        np.testing.assert_allclose(0.1 * mine, theirs, rtol=1e-6)
