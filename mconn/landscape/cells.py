@@ -59,8 +59,8 @@ class Cells:
             np.savez(file, allow_pickle=False, **{POINTS: points}, **arrays)
         unfinished.replace(target)
 
-    def load(self) -> dict[int, Measured]:
-        """The results of every finished point, by its index.
+    def load(self, total: int) -> dict[int, Measured]:
+        """The results of every finished point of ``total``, by its index.
 
         Raises:
             CheckpointError: if a file is damaged.
@@ -68,7 +68,7 @@ class Cells:
         found: dict[int, Measured] = {}
         for path in sorted(self.folder.glob("points-*.npz")):
             try:
-                with np.load(path, allow_pickle=False) as file:
+                with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                     arrays = {name: file[name] for name in file.files}
                 points = arrays.pop(POINTS)
             except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
@@ -78,19 +78,20 @@ class Cells:
             gradient_norm = arrays.pop(GRADIENT_NORM, None)
             values = {name.removeprefix(METRIC): array for name, array in arrays.items()}
             measured = Measured(values, gradient_norm)
-            found |= {int(point): measured.at(row) for row, point in enumerate(points)}
-        return in_all_processes(found)
+            found |= {
+                int(point): measured.at(slice(row, row + 1)) for row, point in enumerate(points)
+            }
+        return in_all_processes(found, total)
 
 
-def in_all_processes(found: dict[int, Measured]) -> dict[int, Measured]:
+def in_all_processes(found: dict[int, Measured], total: int) -> dict[int, Measured]:
     """The points that every process has; a kill may leave one of them a call behind."""
     if jax.process_count() == 1:
         return found
     from jax.experimental.multihost_utils import process_allgather
 
-    most = int(np.max(process_allgather(np.array(max(found, default=-1))))) + 1
-    here = np.array([point in found for point in range(most)], bool)
-    everywhere = np.asarray(process_allgather(here)).reshape(-1, most).all(axis=0)
+    here = np.array([point in found for point in range(total)])
+    everywhere = np.asarray(process_allgather(here)).reshape(-1, total).all(axis=0)
     return {point: found[point] for point in np.flatnonzero(everywhere).tolist()}
 
 

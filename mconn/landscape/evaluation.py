@@ -7,6 +7,7 @@ from pathlib import Path as Folder
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
@@ -117,7 +118,7 @@ class Evaluation:
         where = NamedSharding(self.mesh, spec)
         return jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(
-                np.shape(leaf), jax.dtypes.canonicalize_dtype(np.result_type(leaf)), sharding=where
+                np.shape(leaf), jnp.result_type(leaf), sharding=where
             ),
             tree,
         )
@@ -145,7 +146,7 @@ class Evaluation:
             finished: called with the number of finished points of all paths.
         """
         saved = None if cells is None else Cells(cells, self.description(ts))
-        done = {} if saved is None else saved.load()
+        done = {} if saved is None else saved.load(len(ts))
         todo = np.array([point for point in range(len(ts)) if point not in done], int)
         if done:
             finished(len(done) * len(self.paths))
@@ -189,9 +190,9 @@ class Evaluation:
         batch = self.sizes.batch if self.about["refresh"] is not None else None
         return describe(
             eval_fn=self.request.eval_fn,
-            options=(self.request.slopes, self.request.gradients, self.request.moments, batch),
             ts=ts,
             **self.about,
+            options=(self.request.slopes, self.request.gradients, self.request.moments, batch),
         )
 
 
@@ -227,6 +228,12 @@ def stack(paths: Sequence[Path], multiple: int) -> Path:
     missing = -len(paths) % multiple
     filled = [*paths, *[paths[-1]] * missing]
     if len(filled) == 1:
-        return jax.tree.map(lambda leaf: leaf[None], filled[0])
+        return alone(filled[0])
     # On the host: each shape would compile a program to stack it on a device.
     return jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *filled)
+
+
+@jax.jit
+def alone(path: Path) -> Path:
+    """One path, with an axis of paths."""
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], path)

@@ -19,9 +19,8 @@ class Measured(NamedTuple):
     values: dict[str, Float[np.ndarray, "pairs points last"]]
     gradient_norm: Float[np.ndarray, "pairs points"] | None
 
-    def at(self, point: int) -> "Measured":
-        """The results of one point, still with an axis of points."""
-        rows = slice(point, point + 1)
+    def at(self, rows: slice | np.ndarray) -> "Measured":
+        """The results of some points, or of all in another order."""
         return Measured(
             {metric: values[:, rows] for metric, values in self.values.items()},
             None if self.gradient_norm is None else self.gradient_norm[:, rows],
@@ -30,13 +29,11 @@ class Measured(NamedTuple):
 
 def joined(parts: Sequence[Measured]) -> Measured:
     """The results of all points, in the order given."""
-    first = parts[0]
+    norms = [part.gradient_norm for part in parts if part.gradient_norm is not None]
     return Measured(
         {
             metric: np.concatenate([part.values[metric] for part in parts], axis=1)
-            for metric in first.values
+            for metric in parts[0].values
         },
-        None
-        if first.gradient_norm is None
-        else np.concatenate([part.gradient_norm for part in parts if part is not None], axis=1),
+        np.concatenate(norms, axis=1) if norms else None,
     )

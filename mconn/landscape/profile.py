@@ -85,7 +85,8 @@ class Profile:
         """
         rows = self.not_finite(name)
         if len(rows):
-            others = f" and {len(rows) - 1} more points" if len(rows) > 1 else ""
+            more = len(rows) - 1
+            others = f" and {more} more point{'s' * (more > 1)}" if more else ""
             raise DivergenceError(
                 f"the metric '{name}' is not finite at t = {self.t[rows[0]]}{others}: leave out "
                 "such points with profile.finite(), or look for the cause there"

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Bool, Float
 
@@ -61,7 +62,7 @@ class Examples(NamedTuple):
     """
 
     batches: Batch
-    real: Bool[Array, "batches size"]
+    real: Bool[Array | np.ndarray, "batches size"]
 
 
 @partial(jax.jit, static_argnums=(0, 1))
@@ -94,7 +95,7 @@ def measure(
 
     def on_one_device(
         paths: Path, refresh: Any, ts: Any, live: Any, examples: Examples, refresh_batches: Any
-    ) -> Results:
+    ) -> tuple[dict[str, Array], Array | None]:
         @jax.jit  # so that one trace serves the shapes and the values
         def at_point(path: Path, t: Any) -> Results:
             params, motion = network(path, refresh, refresh_batches, t, request.slopes)
@@ -108,11 +109,11 @@ def measure(
         def along(path: Path) -> Results:
             return jax.lax.map(lambda here: at_live_point(path, *here), (ts, live))
 
-        return jax.lax.map(along, paths)
+        return tuple(jax.lax.map(along, paths))
 
     whole, per_point = PartitionSpec(), PartitionSpec("pair", "t")
     per_example = PartitionSpec("pair", "t", None, "data")
-    return jax.shard_map(
+    spread = jax.shard_map(
         on_one_device,
         mesh=mesh,
         in_specs=(
@@ -123,9 +124,10 @@ def measure(
             PartitionSpec(None, "data"),
             whole,
         ),
-        out_specs=Results(per_point if request.moments else per_example, per_point),
+        out_specs=(per_point if request.moments else per_example, per_point),
         check_vma=False,
-    )(paths, refresh, ts, live, examples, refresh_batches)
+    )
+    return Results(*spread(paths, refresh, ts, live, examples, refresh_batches))
 
 
 def network(
@@ -146,7 +148,7 @@ def network(
 
 
 def velocity(path: Path, t: Array) -> Params:
-    """d path / dt at a point of a curve; at a bend of a chain the mean of both sides."""
+    """The derivative of a curve by its parameter; at a bend of a chain the mean of both sides."""
     # A path returns its ends as they were given, which hides how it leaves them.
     inside = jnp.clip(t, 1e-6, 1 - 1e-6)
     if not isinstance(path, ControlledPath):
@@ -172,13 +174,13 @@ def at_network(
         if request.gradients:
             (_, values), more = jax.value_and_grad(losses, has_aux=True)(params, batch, real)
             gradient = jax.tree.map(jnp.add, gradient, more)
+        else:
+            values = values_of(request.eval_fn, params, batch)
         if request.slopes:
-            values, rates = jax.jvp(
+            _, rates = jax.jvp(
                 lambda params: values_of(request.eval_fn, params, batch), (params,), (motion,)
             )
             values = {**values, SLOPE: loss_of(rates)}
-        elif not request.gradients:
-            values = values_of(request.eval_fn, params, batch)
         if request.moments:
             values = {metric: summary(value, real) for metric, value in values.items()}
         return gradient, values
@@ -216,7 +218,7 @@ def loss_of(values: dict[str, Array]) -> Array:
     return values["loss"]
 
 
-def summary(value: Array, real: Array) -> tuple[Array, Array, Array]:
+def summary(value: Array, real: Any) -> tuple[Array, Array, Array]:
     """Number, mean and sum of squared deviations of a batch's real examples."""
     number = real.sum()
     mean = jnp.where(real, value, 0).sum() / jnp.maximum(number, 1)

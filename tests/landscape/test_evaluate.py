@@ -35,6 +35,10 @@ def examples(count, seed=9):
     )
 
 
+def mesh(devices):
+    return jax.sharding.Mesh(np.array(jax.local_devices()[:devices]), ("t",))
+
+
 classify = landscape.Classification(apply)
 line = paths.line(network(0), network(1))
 
@@ -68,7 +72,7 @@ def test_one_device_and_two_give_the_same_values():
     assert jax.local_device_count() == 2
     data, ts = examples(16), np.linspace(0, 1, 5)
     two = landscape.evaluate(classify, line, ts, data)
-    one = landscape.evaluate(classify, line, ts, data, devices=jax.local_devices()[:1])
+    one = landscape.evaluate(classify, line, ts, data, mesh=mesh(1))
     np.testing.assert_allclose(one.values["loss"], two.values["loss"], rtol=1e-6)
 
 
@@ -162,5 +166,5 @@ def test_empty_batches_and_calls_are_refused(name):
 
 def test_more_devices_than_points_are_left_alone():
     ts = np.array([0.0])
-    profile = landscape.evaluate(classify, line, ts, examples(4), devices=jax.local_devices())
+    profile = landscape.evaluate(classify, line, ts, examples(4), mesh=mesh(2))
     assert profile.values["loss"].shape == (1, 4)

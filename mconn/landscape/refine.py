@@ -1,0 +1,131 @@
+"""Refinement of a grid around a barrier: the maximum of a coarse grid is too low."""
+
+from pathlib import Path as Folder
+from typing import Any
+
+import numpy as np
+from jax.sharding import Mesh
+
+from mconn.errors import ConfigError
+from mconn.landscape.barrier import barrier
+from mconn.landscape.evaluate import checked_points, profile_of
+from mconn.landscape.evaluation import Evaluation, Finished, ignore
+from mconn.landscape.kinds import KINDS
+from mconn.landscape.measured import joined
+from mconn.landscape.profile import Profile
+from mconn.landscape.program import Request
+from mconn.landscape.refresh import Refresh
+from mconn.paths import Path
+from mconn.types import Batch, EvalFn
+
+
+def refine(
+    eval_fn: EvalFn,
+    path: Path,
+    ts: Any,
+    data: Batch,
+    kind: str = "chord",
+    metric: str = "loss",
+    *,
+    rounds: int = 8,
+    batch_size: int = 1000,
+    points_per_call: int = 16,
+    refresh: Refresh | None = None,
+    refresh_data: Batch | None = None,
+    mesh: Mesh | None = None,
+    memory: int | None = None,
+    cells: Folder | None = None,
+    finished: Finished = ignore,
+) -> Profile:
+    """Evaluate a curve on a grid, and then between points around the barrier's maximum.
+
+    Each round adds the midpoints to both neighbours of the point of the maximum, until a round
+    raises the barrier by no more than its paired standard error. All rounds share one compiled
+    program. The points are chosen by the examples they are measured on, which are the same at all
+    points; the result is still a lower bound of the maximum over the curve, and a second, narrow
+    maximum between two points of the first grid stays unseen.
+
+    Args:
+        eval_fn: as in `mconn.landscape.evaluate`, and so are all arguments not named here.
+        path: a curve.
+        ts: the first grid, in ascending order, ends included.
+        data: the examples.
+        kind: the barrier, one that is attained at a point.
+        metric: of which metric.
+        rounds: the most rounds; each adds two points, or one next to an end.
+        batch_size: as in `evaluate`.
+        points_per_call: as in `evaluate`.
+        refresh: as in `evaluate`.
+        refresh_data: as in `evaluate`.
+        mesh: as in `evaluate`.
+        memory: as in `evaluate`.
+        cells: as in `evaluate`, with a folder within it for every round.
+        finished: called with the number of finished points.
+
+    Returns:
+        The profile at all points, in ascending order.
+
+    Raises:
+        ConfigError: if the path is a surface, the grid does not ascend, the kind is not attained
+            at a point, or there would be no round.
+        DivergenceError: if the metric is not finite at a point.
+    """
+    ts = checked_points([path], ts)
+    check(ts, kind, rounds)
+    evaluation = Evaluation(
+        Request(eval_fn),
+        [path],
+        data,
+        batch_size=batch_size,
+        points_per_call=points_per_call,
+        refresh=refresh,
+        refresh_data=refresh_data,
+        mesh=mesh,
+        memory=memory,
+    )
+
+    def measured_at(points: np.ndarray, number: int, before: int):
+        folder = None if cells is None else cells / f"round-{number}"
+        return evaluation(points, folder, lambda done: finished(before + done))
+
+    measured = measured_at(ts, 0, 0)
+    profile = profile_of(evaluation, measured, ts, 0)
+    found = barrier(profile, kind, metric, resamples=1)
+    for number in range(1, rounds + 1):
+        added = around(profile.t, found.at)
+        if not len(added):
+            break
+        measured = joined([measured, measured_at(added, number, len(ts))])
+        ts = np.concatenate([ts, added])
+        order = np.argsort(ts)
+        ts, measured = ts[order], measured.at(order)
+        profile = profile_of(evaluation, measured, ts, 0)
+        before, found = found, barrier(profile, kind, metric, resamples=1)
+        if abs(found.value - before.value) <= found.standard_error:
+            break
+    return profile
+
+
+def check(ts: np.ndarray, kind: str, rounds: int) -> None:
+    """Refuse what cannot be refined."""
+    if ts.ndim != 1:
+        raise ConfigError(
+            "a surface has no neighbours to refine between: evaluate it on a finer grid"
+        )
+    if np.any(np.diff(ts) <= 0):
+        raise ConfigError("the grid to refine must ascend: sort its points and drop doubles")
+    if rounds < 1:
+        raise ConfigError(f"rounds is {rounds}: refine at least once, or use evaluate")
+    if kind in KINDS and KINDS[kind].over != "point":
+        raise ConfigError(
+            f"barrier kind '{kind}' has no point of the maximum to refine around: choose one of "
+            + ", ".join(name for name, rule in KINDS.items() if rule.over == "point")
+        )
+
+
+def around(ts: np.ndarray, at: float) -> np.ndarray:
+    """The midpoints between a point and its neighbours, where there is a number between them."""
+    point = int(np.flatnonzero(ts == np.float32(at))[0])
+    near = ts[max(0, point - 1) : point + 2]
+    middles = ((near[:-1].astype(np.float64) + near[1:]) / 2).astype(np.float32)
+    return middles[~np.isin(middles, ts)]
