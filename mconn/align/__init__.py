@@ -3,6 +3,7 @@
 match -- block coordinate ascent over the generators, for any cost and any kind
 climb, match_pairs, profile_start -- the same as pure JAX functions, for permutations
 learn -- by gradient steps on the loss on the line: straight-through, or Sinkhorn
+fit_jointly -- an element and the curve to the network it moves, in turns
 match_many -- many networks, so that going round any cycle changes nothing
 match_unequal, match_partial -- two widths; units that stay without a partner
 SemiPermutation, Assignment, Transport -- how units of two widths are mapped
@@ -28,6 +29,7 @@ from mconn.align.costs.similarity import (
     SimilarityProblem as SimilarityProblem,
 )
 from mconn.align.costs.weights import WeightCost as WeightCost
+from mconn.align.learned.jointly import Joint as Joint, fit_jointly as fit_jointly
 from mconn.align.learned.learn import Learned as Learned, learn as learn
 from mconn.align.many.universe import Universe as Universe, match_many as match_many
 from mconn.align.matching import Match as Match, match as match
@@ -53,6 +55,7 @@ __all__ = [
     "ContributionCost",
     "Cost",
     "CovarianceCost",
+    "Joint",
     "Learned",
     "Match",
     "PartialMatch",
@@ -69,6 +72,7 @@ __all__ = [
     "carry",
     "climb",
     "embed",
+    "fit_jointly",
     "learn",
     "match",
     "match_many",

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -85,7 +85,7 @@ def advance(
     program: Program,
     state: State,
     start: Element,
-    a: Params,
+    curve: paths.ControlledPath,
     b: Params,
     batches: Batch,
     order: Int[Array, " steps"],
@@ -101,7 +101,8 @@ def advance(
         def objective(latents: dict[str, Array]) -> tuple[Array, dict[int, Potentials]]:
             element, potentials = relaxation(program, latents, state.potentials, temperature)
             moved = act(program.relaxed, {**fixed, **element}, b)
-            return program.loss_fn(paths.line(a, moved)(t), trees.index(batches, row)), potentials
+            params = ended(curve, moved)(t)
+            return program.loss_fn(params, trees.index(batches, row)), potentials
 
         (loss, potentials), gradient = jax.value_and_grad(objective, has_aux=True)(state.latents)
         change, optimiser = program.optimiser.update(gradient, state.optimiser, state.latents)
@@ -157,11 +158,24 @@ def unstacked(stack: Array, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, 
 
 @functools.partial(jax.jit, static_argnums=0)
 def evaluate(
-    program: Program, element: Element, a: Params, b: Params, batches: Batch, t: Float[Array, ""]
+    program: Program,
+    element: Element,
+    curve: paths.ControlledPath,
+    b: Params,
+    batches: Batch,
+    t: Float[Array, ""],
 ) -> Float[Array, ""]:
-    """The mean over batches of the loss at one point of the line."""
-    params = paths.line(a, act(program.symmetry, element, b))(t)
+    """The mean over batches of the loss at one point of the curve."""
+    params = ended(curve, act(program.symmetry, element, b))(t)
     return jax.lax.map(lambda batch: program.loss_fn(params, batch), batches).mean()
+
+
+def ended(curve: paths.ControlledPath, end: Params) -> paths.ControlledPath:
+    """The curve with another last control point."""
+    controls = jax.tree.map(
+        lambda stack, leaf: jnp.asarray(stack).at[-1].set(leaf), curve.controls, end
+    )
+    return replace(curve, controls=controls)
 
 
 @functools.cache

@@ -15,11 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from mconn import trees
+from mconn import paths, trees
 from mconn.align.learned.descent import LossFn, Program, advance, begin, default_optimiser, evaluate
 from mconn.align.learned.relaxed import relax
 from mconn.choices import check_choice
 from mconn.errors import ConfigError, DataError, DivergenceError, StructureError
+from mconn.paths import ControlledPath
 from mconn.symmetry import Element, Symmetry, act
 from mconn.types import Batch, Key, Params
 
@@ -63,6 +64,7 @@ def learn(
     batches: Batch,
     *,
     element: Element,
+    curve: ControlledPath | None = None,
     estimator: str = "sinkhorn",
     interval: tuple[float, float] = (0.5, 0.5),
     optimiser: optax.GradientTransformation | None = None,
@@ -90,6 +92,8 @@ def learn(
             pass the same one, not a new lambda, to call again without compiling.
         batches: a pytree of arrays (batches, size, ...); each step takes one batch.
         element: the start, an element of the group, such as that of :func:`mconn.align.match`.
+        curve: from ``a`` to ``b``, whose last control point is replaced by the moved b and whose
+            other ones stay; the line by default.
         estimator: how a permutation is relaxed. ``sinkhorn``: the network is moved by a doubly
             stochastic matrix, of which the permutation is read off at evaluations.
             ``straight-through``: by the nearest permutation, whose gradient passes to the latents
@@ -127,10 +131,13 @@ def learn(
     optimiser = default_optimiser(estimator, steps) if optimiser is None else optimiser
     program = Program(symmetry, relax(symmetry, b), names, loss_fn, estimator, optimiser)
     order, ts = draws(seed_of(key), len(jax.tree.leaves(batches)[0]), steps, interval)
-    a, b, batches, evaluation = jax.tree.map(jnp.asarray, (a, b, batches, evaluation))
+    curve = paths.line(a, b) if curve is None else curve
+    curve, b, batches, evaluation = jax.tree.map(jnp.asarray, (curve, b, batches, evaluation))
 
     def measure(element: Element, step: int) -> float:
-        loss = float(evaluate(program, element, a, b, evaluation, np.float32(sum(interval) / 2)))
+        loss = float(
+            evaluate(program, element, curve, b, evaluation, np.float32(sum(interval) / 2))
+        )
         refuse_divergence(np.array([loss]), step)
         return loss
 
@@ -138,7 +145,7 @@ def learn(
     for first in range(0, steps, evaluate_every):
         chosen = slice(first, first + evaluate_every)
         state, found, measured = advance(
-            program, state, element, a, b, batches, order[chosen], ts[chosen], temperature
+            program, state, element, curve, b, batches, order[chosen], ts[chosen], temperature
         )
         refuse_divergence(np.sum(measured, axis=0), first + 1)
         losses += np.asarray(measured[0]).tolist()

@@ -1,0 +1,127 @@
+"""A curve and the symmetry element of its end, fitted in turns.
+
+Alignment before a fit asks for a good straight line, and a curve needs less. Here the element is
+chosen for the curve and the curve for the element, alternately. Tatro et al. 2020, *Optimizing mode
+connectivity via neuron alignment*, algorithm 2 (proximal alternating minimisation).
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from mconn import paths, trees
+from mconn.align.learned.descent import ended
+from mconn.align.learned.learn import learn
+from mconn.errors import ConfigError
+from mconn.symmetry import Element, Symmetry, act
+from mconn.types import Batch, EvalFn, Key, Params
+
+
+class Joint(NamedTuple):
+    """What `fit_jointly` found.
+
+    Attributes:
+        path: from ``a`` to ``symmetry.act(symmetry, element, b)``, both bit for bit.
+        element: of the group.
+        losses: the mean loss along the curve in the last epoch of each round.
+    """
+
+    path: paths.ControlledPath
+    element: Element
+    losses: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class MeanLoss:
+    """The mean over a batch of an evaluation's metric ``loss``; hashable."""
+
+    eval_fn: EvalFn
+
+    def __call__(self, params: Params, batch: Batch) -> Float[Array, ""]:
+        """The mean loss."""
+        return self.eval_fn(params, batch)["loss"].mean()
+
+
+def fit_jointly(
+    symmetry: Symmetry,
+    eval_fn: EvalFn,
+    path: paths.ControlledPath,
+    data: Batch,
+    config: paths.FitConfig,
+    key: Key,
+    *,
+    element: Element,
+    rounds: int = 3,
+    examples: int = 1000,
+    batch_size: int = 100,
+    **options: Any,
+) -> Joint:
+    """Fit a curve and the element that moves its end, in turns; the curve is fitted last.
+
+    Args:
+        symmetry: the group.
+        eval_fn: as in `mconn.paths.fit`.
+        path: a curve from ``a`` to the network ``b`` that is moved, such as ``paths.bezier(a, b)``.
+        data: the examples.
+        config: of the fit of each round; the total is ``rounds`` times its epochs.
+        key: of all draws.
+        element: the start, such as that of `mconn.align.match`.
+        rounds: fits of the curve; between two of them the element is learned.
+        examples: the first examples are what the element is learned on.
+        batch_size: of a step of the element.
+        options: as in `mconn.align.learn`; points are drawn from the whole curve by default.
+
+    Raises:
+        ConfigError: if there is no round; and as `mconn.paths.fit` and `mconn.align.learn`.
+    """
+    if rounds < 1:
+        raise ConfigError(f"rounds is {rounds}: at least one fit of the curve is needed")
+    a, b = (trees.index(path.controls, place) for place in (0, path.count - 1))
+    batches = folded(data, min(examples, trees.count_examples(data)), batch_size)
+    path = moved(path, a, act(symmetry, element, b))
+    losses: list[float] = []
+    for number in range(rounds):
+        fit_key, learn_key = jax.random.split(jax.random.fold_in(key, number))
+        if number:
+            element = learn(
+                symmetry,
+                a,
+                b,
+                MeanLoss(eval_fn),
+                batches,
+                element=element,
+                curve=path,
+                key=learn_key,
+                **{"interval": (0.0, 1.0), **options},
+            ).element
+            path = ended(path, act(symmetry, element, b))
+        fitted = paths.fit(eval_fn, path, data, config, fit_key)
+        path = fitted.path
+        losses.append(float(fitted.history["loss"][-1]))
+    return Joint(path, element, tuple(losses))
+
+
+def moved(path: paths.ControlledPath, a: Params, end: Params) -> paths.ControlledPath:
+    """The unfitted curve from ``a`` to another end: its bends go along by their share of t."""
+    shares = jnp.linspace(0, 1, path.count)
+    before = trees.index(path.controls, path.count - 1)
+
+    def shift(stack: Any, old: Any, new: Any) -> Any:
+        return stack + shares.reshape(-1, *[1] * old.ndim).astype(stack.dtype) * (new - old)
+
+    controls = jax.tree.map(shift, path.controls, before, end)
+    # The ends are exact, whatever the rounding of the shift.
+    controls = jax.tree.map(lambda stack, leaf: stack.at[0].set(leaf), controls, a)
+    return ended(replace(path, controls=controls), end)
+
+
+def folded(data: Batch, examples: int, batch_size: int) -> Batch:
+    """The first examples as full batches."""
+    size = min(batch_size, examples)
+    count = examples // size
+    return jax.tree.map(
+        lambda leaf: leaf[: count * size].reshape(count, size, *leaf.shape[1:]), data
+    )
