@@ -109,7 +109,8 @@ class ControlledPath(Path):
         for leaf in jax.tree.leaves(self.controls):
             flat = (leaf - leaf[:1]).reshape(leaf.shape[0], -1)
             flat = flat.astype(jnp.promote_types(flat.dtype, jnp.float32))
-            gram = gram + flat @ flat.T
+            # Accelerators would otherwise round the factors to ten bits.
+            gram = gram + jnp.matmul(flat, flat.T, precision="highest")
         return gram
 
     def arc_length(self, ts: Float[np.ndarray | Array, "points ..."]) -> Float[Array, "points"]:

@@ -1,5 +1,6 @@
 import dataclasses
 import math
+from typing import Any
 
 import elastic_bands as known
 import jax
@@ -7,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jax.flatten_util import ravel_pytree
 from notes import Notes
 from test_path import assert_bits_equal, network
 
@@ -118,7 +120,7 @@ def test_the_whole_chain_is_evaluated_on_every_example_of_the_data_asked_for():
 def test_one_step_is_that_of_a_loop_over_pivots_on_the_same_batch():
     """Against a reference that takes pivot after pivot in NumPy, in double precision."""
     with jax.enable_x64(True):
-        nets = [network(seed, np.float64) for seed in range(4)]
+        nets = [double(seed) for seed in range(4)]
         stacked, data = trees.stack(nets), classified()
         data = Split(data.inputs.astype(np.float64), data.labels)
         for spring, decay in ((math.inf, 0.0), (3.0, 0.0), (3.0, 0.1)):
@@ -138,6 +140,10 @@ def test_one_step_is_that_of_a_loop_over_pivots_on_the_same_batch():
             assert_bits_equal(trees.index(state.controls, 3), nets[3])
 
 
+def double(seed):
+    return jax.tree.map(lambda leaf: leaf.astype(np.float64), network(seed))
+
+
 def flat(stacked):
     return np.concatenate(
         [np.asarray(leaf).reshape(len(leaf), -1) for leaf in jax.tree.leaves(stacked)], axis=1
@@ -146,7 +152,7 @@ def flat(stacked):
 
 def steps_pivot_by_pivot(nets, shares, data, rows, rates, spring, decay):
     band = flat(trees.stack(nets))
-    restore = jax.flatten_util.ravel_pytree(nets[0])[1]
+    restore = ravel_pytree(nets[0])[1]
 
     def loss(row, batch):
         return LOSS(restore(row), batch)["loss"].mean() + 0.5 * decay * row @ row
@@ -260,11 +266,12 @@ def test_a_band_that_was_stopped_ends_with_the_same_bits(tmp_path):
 def test_a_second_band_of_the_same_shapes_is_not_compiled_again():
     band = config(Cycle(10), Cycle(insert=0, learning_rate=1e-5))
     mueller_band(band)
-    before = run_steps._cache_size()
+    program: Any = run_steps
+    before = program._cache_size()
     chain = paths.chain(known.at(known.SHALLOW), known.at(known.DEEP), 5)
     other = dataclasses.replace(band, cycles=(Cycle(10, 1e-6), Cycle(20), Cycle(10)))
     elastic_band(known.mueller_brown, chain, known.NO_EXAMPLES + 1, other, jax.random.key(3))
-    assert run_steps._cache_size() - before == 1  # twenty steps in one call
+    assert program._cache_size() - before == 1  # twenty steps in one call
 
 
 def test_statistics_of_normalisers_are_held_and_do_not_count_in_lengths():
@@ -316,7 +323,7 @@ def test_what_is_no_band_is_refused():
     with pytest.raises(StructureError, match="its ends must differ"):
         band(paths.chain(a, a))
     with pytest.raises(DataError, match="3 examples and batch_size is 4"):
-        band(paths.chain(a, b), np.zeros(3))
+        band(paths.chain(a, b), np.zeros(3, np.float32))
 
 
 @pytest.mark.parametrize(
@@ -365,4 +372,4 @@ def test_momentum_is_that_of_optax():
     for gradient in gradients:
         theirs, states[0] = optimiser.update(gradient, states[0])
         mine, states[1] = ours.update(gradient, states[1])
-        np.testing.assert_allclose(0.1 * mine, theirs, rtol=1e-6)
+        np.testing.assert_allclose(0.1 * np.asarray(mine), np.asarray(theirs), rtol=1e-6)

@@ -11,6 +11,8 @@ from mconn.errors import ConfigError, StructureError
 from mconn.paths import LogVolume, log_volume
 from mconn.paths.volume import volume_from_distances
 
+from_distances = jax.jit(volume_from_distances)
+
 
 def points(coordinates):
     """Networks of two leaves with these coordinates."""
@@ -50,9 +52,7 @@ def test_any_simplex_has_the_volume_of_cayley_and_menger(seed, vertices):
     with jax.enable_x64(True):
         found = np.exp(log_volume(paths.simplex(points(coordinates))))
         assert float(found) == pytest.approx(cayley_menger(squared), rel=1e-8)
-        assert float(volume_from_distances(jnp.asarray(squared))) == pytest.approx(
-            float(found), rel=1e-8
-        )
+        assert float(from_distances(jnp.asarray(squared))) == pytest.approx(float(found), rel=1e-8)
 
 
 def test_volumes_of_networks_far_from_the_origin_do_not_cancel():
@@ -74,7 +74,7 @@ def test_a_flat_simplex_has_no_volume_and_a_penalty_with_a_slope():
     coordinates = np.array([[0, 0, 0, 0], [1, 0, 0, 0], [0.5, 0, 0, 0]], np.float32)
     path = paths.simplex(points(coordinates))
     assert float(log_volume(path)) == -math.inf
-    value, slope = jax.value_and_grad(LogVolume(0.1))(path)
+    value, slope = jax.jit(jax.value_and_grad(LogVolume(0.1)))(path)
     assert math.isfinite(value)
     assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(slope))
 
@@ -83,14 +83,14 @@ def test_the_penalty_is_minus_the_logarithm_but_for_its_floor():
     coordinates = np.random.default_rng(1).normal(size=(4, 6))
     with jax.enable_x64(True):
         path = paths.simplex(points(coordinates))
-        penalty = LogVolume(0.3, floor=1e-6)(path)
+        penalty = jax.jit(LogVolume(0.3, floor=1e-6))(path)
         assert float(penalty) == pytest.approx(-0.3 * float(log_volume(path)), rel=1e-9)
 
 
 def test_the_penalty_pushes_a_vertex_away_from_the_others():
     coordinates = np.zeros((3, 5), np.float32)
     coordinates[1, 0], coordinates[2, :2] = 1, (0.5, 0.3)
-    slope = jax.grad(LogVolume(1.0))(paths.simplex(points(coordinates)))
+    slope = jax.jit(jax.grad(LogVolume(1.0)))(paths.simplex(points(coordinates)))
     pushed = -np.asarray(slope.controls["kernel"][2])
     # The height is 0.3, and the volume is proportional to it.
     np.testing.assert_allclose(pushed, [0, 1 / 0.3, 0], atol=0.01)

@@ -20,7 +20,7 @@ class Folded(NamedTuple):
     """Data in equal batches, on the device; the last one is filled up with the last example."""
 
     batches: Batch
-    counted: Float[Array, "number size"]
+    counted: Float[Array | np.ndarray, "number size"]
 
     @property
     def examples(self) -> int:

@@ -105,7 +105,7 @@ def run_steps(
         if math.isfinite(rule.spring):
             pull = pulls(pivots, shares, rule.spring)
 
-        def move(i: Array) -> tuple[tuple[Leaves, PyTree], None]:
+        def move(i: Array) -> tuple[tuple[PyTree, PyTree], None]:
             places = pivot(pivots, i - 1), pivot(pivots, i), pivot(pivots, i + 1)
             uphill = weights[0][i - 1], weights[1][i - 1]
             force = across_and_along(pivot(gradients, i), places, uphill, pull[i - 1])
