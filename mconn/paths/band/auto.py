@@ -13,9 +13,10 @@ from mconn.paths.band.dense import Folded, dense_losses, example_losses, fold, i
 from mconn.paths.band.program import segment_lengths
 from mconn.paths.band.record import Record, Records
 from mconn.paths.band.relax import Band, Relaxation
-from mconn.paths.band.stored import Run, digest, restored, save
+from mconn.paths.band.stored import Run, restored, save
 from mconn.paths.bases import Hats
 from mconn.paths.families import through
+from mconn.paths.fit import digest
 from mconn.paths.path import ControlledPath
 from mconn.progress import SILENT, Progress
 from mconn.training.checkpoints import open_checkpoints

@@ -17,9 +17,18 @@ Leaves = list[Array]
 """The trained leaves of one network, or of several, stacked."""
 
 
+def is_one_by_one() -> bool:
+    """Whether one pivot is worked on after the other.
+
+    The caches of a CPU hold one network and not the band, and a batch of matrix products takes a
+    fifth longer there than each by itself. Elsewhere all pivots are worked on at once.
+    """
+    return jax.default_backend() == "cpu"
+
+
 def each(function: Callable[[Array], Any], count: int) -> Any:
     """``function`` of every index below ``count``: numbers, not networks."""
-    if jax.default_backend() == "cpu":
+    if is_one_by_one():
         return jax.lax.map(function, jnp.arange(count))
     return jax.vmap(function)(jnp.arange(count))
 
@@ -27,8 +36,7 @@ def each(function: Callable[[Array], Any], count: int) -> Any:
 def overwritten(room: Any, function: Callable[[Array], tuple[Any, Any]]) -> tuple[Any, Any]:
     """Stacked trees with new entries at all places but the ends.
 
-    On a CPU one entry after the other, and in place: its caches hold one network and not the band,
-    and a batch of matrix products is a fifth slower than each by itself. Elsewhere all at once.
+    One after the other they are written in place.
 
     Args:
         room: the trees.
@@ -39,7 +47,7 @@ def overwritten(room: Any, function: Callable[[Array], tuple[Any, Any]]) -> tupl
         The trees, and what is more, stacked over the places.
     """
     places = jnp.arange(1, len(jax.tree.leaves(room)[0]) - 1)
-    if jax.default_backend() != "cpu":
+    if not is_one_by_one():
         entries, more = jax.vmap(function)(places)
         return jax.tree.map(lambda leaf, new: leaf.at[1:-1].set(new), room, entries), more
 

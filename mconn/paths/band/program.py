@@ -119,6 +119,7 @@ def run_steps(
         return (moved, after, Room(pivots, gradients, before)), losses
 
     begun = (start, state.optimiser, Room(start, start, state.optimiser))
+    # Two steps at once bring every tree back into its own memory, without a copy.
     (pivots, optimiser_state, _), losses = jax.lax.scan(step, begun, (rows, rates), unroll=2)
     controls = joined(pivots, still, structure, state.controls, rule.held)
     return State(controls, optimiser_state), losses

@@ -1,6 +1,5 @@
 """A band on disk, after every cycle: arrays of the largest shapes that it can come to."""
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +10,6 @@ from mconn.paths.band.config import BandConfig
 from mconn.paths.band.record import Records
 from mconn.paths.band.relax import Band
 from mconn.training.checkpoints import Checkpoints
-from mconn.types import PyTree
 
 
 @dataclass(frozen=True)
@@ -20,14 +18,6 @@ class Run:
 
     config: BandConfig
     start: str
-
-
-def digest(tree: PyTree) -> str:
-    """The sha256 of all numbers of a tree."""
-    found = hashlib.sha256()
-    for leaf in jax.tree.leaves(tree):
-        found.update(np.ascontiguousarray(leaf).tobytes())
-    return found.hexdigest()
 
 
 def save(saved: Checkpoints, number: int, band: Band, records: Records) -> None:
