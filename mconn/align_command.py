@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 import mconn
-from mconn.errors import ConfigError, DataError
-from mconn.options import AlignOptions, parse
+from mconn.errors import ConfigError
+from mconn.options import AlignOptions
 from mconn.progress import on, plural
+from mconn.saved_networks import load_data, load_data_if_there, read_words
 
 if TYPE_CHECKING:
     from mconn.experiment.alignment import Alignment
@@ -52,15 +53,7 @@ def align(words: list[str]) -> int:
     Raises:
         MconnError: one sentence for whatever the user can mend.
     """
-    model, rest = without_model(words)
-    if any(word in ("-h", "--help") for word in rest):
-        parse("align", [model, "--help"], AlignOptions, usage="align A B --model")
-    if len(rest) < 2 or any(word.startswith("-") for word in rest[:2]):
-        raise ConfigError(
-            "two saved networks come first: mconn align A B --model FILE --out OUT --option value"
-        )
-    (a_name, b_name), after = rest[:2], rest[2:]
-    _, build, options = parse("align", [model, *after], AlignOptions, usage="align A B --model")
+    (a_name, b_name), build, options = read_words("align", words, AlignOptions, "A B", 2, 2)
     if options.out is None:
         raise ConfigError("there is no --out: name the .npz file or the folder to write to")
 
@@ -110,38 +103,13 @@ def align(words: list[str]) -> int:
     return 0
 
 
-def without_model(words: list[str]) -> tuple[str, list[str]]:
-    """The value of ``--model``, and the other words.
-
-    Raises:
-        ConfigError: if there is none.
-    """
-    for i, word in enumerate(words):
-        if word == "--model" and i + 1 < len(words):
-            return words[i + 1], [*words[:i], *words[i + 2 :]]
-        if word.startswith("--model="):
-            return word.partition("=")[2], [*words[:i], *words[i + 1 :]]
-    raise ConfigError(
-        "there is no --model: name the config file of the network, "
-        "mconn align A B --model FILE --out OUT"
-    )
-
-
 def dataset_for(config: Any, options: AlignOptions, progress: Any) -> Any:
     """The config's data, or None where they are not needed, or not there and not needed."""
-    from mconn import data
     from mconn.experiment.alignment import DATA_FREE
 
-    is_data_free = options.method in DATA_FREE
-    if is_data_free and options.no_barrier:
-        return None
-    try:
-        return data.load(config.data, options.data_dir)
-    except DataError as error:
-        if not is_data_free:
-            raise
-        progress.note(f"no barrier is measured, without data: {error}")
-        return None
+    if options.method not in DATA_FREE:
+        return load_data(config, options)
+    return None if options.no_barrier else load_data_if_there(config, options, progress)
 
 
 def described(done: "Alignment", title: str, keys: int) -> str:

@@ -1,4 +1,4 @@
-"""The command line: ``mconn run``, ``symmetry``, ``align``, ``list``, ``show``.
+"""The command line: ``mconn run``, and what the other words of `HELP` do.
 
 This is the only place that sets process-wide options of JAX.
 """
@@ -30,11 +30,14 @@ commands:
   run FILE[:FUNCTION] [--option value ...]   run an experiment, or go on where it was stopped
   symmetry FILE[:FUNCTION] [--json FILE]     the symmetry group of the network it would train
   align A B --model FILE --out OUT           move one saved network onto another
+  path A B --model FILE --out OUT            fit a path between two saved networks
+  plane A B C --model FILE --out OUT         the loss on the plane through saved networks
   list                                       the runs in the results folder
   show RUN                                   the headline numbers and claims of a run
 
   mconn run FILE --help                      the options of an experiment
   mconn align --help                         what a saved network may be
+  mconn path --help, mconn plane --help      what they write
   mconn --version                            the version
 
 A config FILE holds typed Python functions that return an experiment; their arguments are the
@@ -89,6 +92,8 @@ def dispatch(words: list[str]) -> int:
         "run": run,
         "symmetry": show_symmetry,
         "align": align,
+        "path": path,
+        "plane": plane,
         "list": list_runs,
         "show": show,
     }
@@ -169,7 +174,29 @@ def align(words: list[str]) -> int:
     return align_command.align(words)
 
 
-def export(path: Path, stored: Any) -> None:
+def path(words: list[str]) -> int:
+    """``mconn path A B --model FILE[:FUNCTION] --out OUT [--option value ...]``."""
+    from mconn import path_command
+
+    if not words or words[0] in ("-h", "--help"):
+        sys.stdout.write(path_command.HELP)
+        return 0 if words else 2
+    set_up_jax()
+    return path_command.connect(words)
+
+
+def plane(words: list[str]) -> int:
+    """``mconn plane A B C --model FILE[:FUNCTION] --out OUT [--option value ...]``."""
+    from mconn import plane_command
+
+    if not words or words[0] in ("-h", "--help"):
+        sys.stdout.write(plane_command.HELP)
+        return 0 if words else 2
+    set_up_jax()
+    return plane_command.draw(words)
+
+
+def export(file: Path, stored: Any) -> None:
     """Write a file of JSON.
 
     Raises:
@@ -178,10 +205,10 @@ def export(path: Path, stored: Any) -> None:
     from mconn.experiment.store import write_json
 
     try:
-        write_json(path, stored)
+        write_json(file, stored)
     except OSError as error:
         raise ConfigError(
-            f"'{path}' cannot be written ({error.strerror}): name a file in a folder that exists"
+            f"'{file}' cannot be written ({error.strerror}): name a file in a folder that exists"
         ) from error
 
 

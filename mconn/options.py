@@ -76,6 +76,78 @@ class AlignOptions(RunOptions):
 
 
 @dataclass(frozen=True)
+class SavedOptions(RunOptions):
+    """What the commands accept that write a folder about saved networks."""
+
+    out: Path | None = None
+    """The folder to write to."""
+
+    seed: int = 0
+    """Of all random choices."""
+
+    force: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Overwrite what was written before."""
+
+
+@dataclass(frozen=True)
+class PathOptions(SavedOptions):
+    """What `mconn path` accepts beside the networks, the config and the config's own options."""
+
+    family: str = "bezier"
+    """bezier, chain or line."""
+
+    bends: int = 1
+    """Free control points."""
+
+    align: str = "none"
+    """How the second network is permuted first: none, or a method of mconn align."""
+
+    objective: str = "mean"
+    """mean, soft-maximum or maximum of the losses at the points of a step."""
+
+    fit_epochs: int = 30
+    """Passes over the training split."""
+
+    fit_batch_size: int = 128
+    """Examples of a step."""
+
+    fit_learning_rate: float = 0.03
+    """Largest one of the schedule, a plateau and then a fall, of SGD with momentum."""
+
+    fit_weight_decay: float = 5e-4
+    """Of the points of the path."""
+
+    fit_points: int = 1
+    """Points of the path in a step; at least 2 for soft-maximum and maximum."""
+
+    positions: int = 61
+    """Equispaced points that are measured, ends included."""
+
+
+@dataclass(frozen=True)
+class PlaneOptions(SavedOptions):
+    """What `mconn plane` accepts beside the networks, the config and the config's own options."""
+
+    path: Path | None = None
+    """Folder that mconn path wrote: its middle bend is the third network, its curve is drawn."""
+
+    random: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Two random filter-normalised directions from the first network."""
+
+    resolution: int = 25
+    """Points along each axis."""
+
+    margin: float = 0.25
+    """Around the networks, as a share of their box's longer side."""
+
+    split: str = "train"
+    """train or test."""
+
+    examples: int = 2000
+    """The first examples of the split are measured."""
+
+
+@dataclass(frozen=True)
 class ShowOptions(ListOptions):
     """What `mconn show` accepts."""
 

@@ -6,6 +6,7 @@ makes what is missing and writes a folder with tables, figures and one self-cont
 
 from mconn.experiment.figures import band_meaning, barrier_bars, profile_figure, style
 from mconn.experiment.folder import RunFolder, all_runs, find_run
+from mconn.experiment.path_figures import Pivots, Plane, length_figure, pivot_figure, plane_figure
 from mconn.experiment.report import Claim, Experiment, Report, Section
 from mconn.experiment.runner import run
 from mconn.experiment.serialise import decode, encode
@@ -16,6 +17,8 @@ __all__ = [
     "Claim",
     "Context",
     "Experiment",
+    "Pivots",
+    "Plane",
     "Report",
     "Result",
     "RunFolder",
@@ -28,6 +31,9 @@ __all__ = [
     "decode",
     "encode",
     "find_run",
+    "length_figure",
+    "pivot_figure",
+    "plane_figure",
     "profile_figure",
     "run",
     "style",

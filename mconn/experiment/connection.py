@@ -1,0 +1,196 @@
+"""Two saved networks, a path between them, and what the loss does along it and along the line."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from mconn import data, landscape, paths, trees
+from mconn.experiment.alignment import STATISTICS_EXAMPLES
+from mconn.experiment.network import Network
+from mconn.experiment.stages.connect import training_loss
+from mconn.experiment.stages.sweep import point_rows
+from mconn.landscape import Estimate, Profile
+from mconn.paths import ControlledPath, FitConfig
+from mconn.progress import Progress
+from mconn.training import TrainConfig
+from mconn.types import Params
+
+LINE = "line"
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A path and its control, the line between the same ends.
+
+    Attributes:
+        path: fitted, or the line itself.
+        samples: forward and backward passes of one example that the fit took.
+        history: of the fit, by epoch; empty for a line.
+        profiles: by method (``line`` and the family) and split.
+        barriers: the chord barrier of the loss of each, in nats.
+    """
+
+    path: ControlledPath
+    samples: int
+    history: Mapping[str, np.ndarray]
+    profiles: Mapping[tuple[str, str], Profile]
+    barriers: Mapping[tuple[str, str], Estimate]
+
+    @property
+    def segment(self) -> float:
+        """The distance of the ends."""
+        first, last = (trees.index(self.path.controls, i) for i in (0, self.path.count - 1))
+        return float(trees.distance(first, last))
+
+    @property
+    def length(self) -> float:
+        """The length of the path."""
+        return float(self.path.length())
+
+    def as_json(self) -> dict[str, Any]:
+        """The numbers, as JSON values."""
+        return {
+            "length": self.length,
+            "segment": self.segment,
+            "samples": self.samples,
+            "history": {name: values.tolist() for name, values in self.history.items()},
+            "barriers": {
+                method: {
+                    split: asdict(estimate)
+                    for (name, split), estimate in self.barriers.items()
+                    if name == method
+                }
+                for method, _ in self.barriers
+            },
+        }
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A profile table with a row per method, split, metric and point."""
+        return [
+            {
+                "method": method,
+                "pair": "a-b",
+                "split": split,
+                **row,
+                "segment": self.segment,
+                "normaliser": profile.normaliser,
+            }
+            for (method, split), profile in self.profiles.items()
+            for row in point_rows(profile)
+        ]
+
+
+def connect(
+    network: Network,
+    config: TrainConfig,
+    a: Params,
+    b: Params,
+    dataset: data.Dataset,
+    *,
+    family: Any,
+    bends: int,
+    fit: FitConfig,
+    positions: int,
+    seed: int,
+    work: Path,
+    progress: Progress,
+) -> Connection:
+    """Fit a path and measure it beside the line, on both splits.
+
+    Args:
+        network: the model.
+        config: what says how it was trained.
+        a: the network at t = 0.
+        b: the network at t = 1.
+        dataset: the config's data.
+        family: ``bezier``, ``chain`` or ``line``.
+        bends: free control points.
+        fit: how they are fitted, on the training split.
+        positions: equispaced points that are measured.
+        seed: of the fit.
+        work: a folder for checkpoints.
+        progress: where to report to.
+    """
+    line = trees.to_numpy(paths.line(a, b))
+    methods, path, samples, history = {LINE: line}, line, 0, {}
+    if family != LINE:
+        make = paths.bezier if family == "bezier" else paths.chain
+        fitted = paths.fit(
+            training_loss(config.model, a),
+            make(a, b, bends),
+            dataset.train,
+            fit,
+            jax.random.key(seed),
+            checkpoints=work / "fit",
+            progress=progress,
+        )
+        path, samples, history = fitted.path, fitted.samples, fitted.history
+        methods[family] = path
+    profiles = measure(network, config, methods, dataset, positions, work, progress)
+    barriers = {key: landscape.barrier(profile) for key, profile in profiles.items()}
+    return Connection(path, samples, history, profiles, barriers)
+
+
+def measure(
+    network: Network,
+    config: TrainConfig,
+    methods: Mapping[str, ControlledPath],
+    dataset: data.Dataset,
+    positions: int,
+    work: Path,
+    progress: Progress,
+) -> dict[tuple[str, str], Profile]:
+    """The profiles of several paths on both splits; a finished chunk of points is not done again.
+
+    BatchNorm statistics are recomputed at every point on training examples.
+    """
+    eval_fn, ts = landscape.Classification(network.apply), np.linspace(0, 1, positions)
+    options = statistics(config, methods[LINE].controls, dataset)
+    splits = {"train": dataset.train, "test": dataset.test}
+    profiles, done = {}, 0
+    total = len(methods) * len(splits) * positions
+    with progress.task("measure", total=total, unit="point") as task:
+        for method, path in methods.items():
+            for split, examples in splits.items():
+                profiles[method, split] = landscape.evaluate(
+                    eval_fn,
+                    path,
+                    ts,
+                    examples,
+                    cells=work / f"{method}-{split}",
+                    finished=lambda points, done=done, method=method, split=split: task.update(
+                        done + points, path=method, split=split
+                    ),
+                    **options,
+                )
+                done += positions
+    return profiles
+
+
+def statistics(config: TrainConfig, params: Params, dataset: data.Dataset) -> dict[str, Any]:
+    """What recomputes running statistics, as arguments of an evaluation; none without them."""
+    if "batch_stats" not in params:
+        return {}
+    return {
+        "refresh": landscape.BatchNormStatistics(config.model),
+        "refresh_data": dataset.train.head(STATISTICS_EXAMPLES),
+    }
+
+
+def as_arrays(path: ControlledPath) -> dict[str, np.ndarray]:
+    """The stacked control points by the names of their leaves."""
+    return {name: np.asarray(leaf) for name, leaf in trees.named_leaves(path.controls).items()}
+
+
+def from_arrays(family: Any, arrays: Mapping[str, np.ndarray], model: Params) -> ControlledPath:
+    """The path with these stacked control points, in the structure of the model."""
+    leaves = [arrays[name] for name in trees.named_leaves(model)]
+    controls = jax.tree.unflatten(jax.tree.structure(model), leaves)
+    if family != LINE:
+        return paths.with_controls(family, controls)
+    a, b = (trees.index(controls, i) for i in range(2))
+    return replace(paths.line(a, b), controls=controls)
