@@ -29,6 +29,7 @@ from mconn.experiment.report import Figure
 from mconn.experiment.stage import Table
 
 LEVELS = 13
+TINY = np.finfo(np.float64).tiny
 DECADE = 10.0
 """Values whose largest is so many times the smallest are drawn on a logarithmic scale."""
 
@@ -87,9 +88,11 @@ def plane_figure(
         height = (width - 1.2) / len(planes) * min(tallest, 1.4) + 0.75
         figure = NewFigure(figsize=(width, height), layout="compressed")
         panels = figure.subplots(1, len(planes), squeeze=False)[0]
-        for panel, plane in zip(panels, planes, strict=True):
-            filled = draw_plane(panel, plane, norm, levels)
-        bar = figure.colorbar(filled, ax=panels, shrink=0.95, pad=0.02)
+        filled = [
+            draw_plane(panel, plane, norm, levels)
+            for panel, plane in zip(panels, planes, strict=True)
+        ]
+        bar = figure.colorbar(filled[0], ax=panels, shrink=0.95, pad=0.02)
         bar.set_label(label)
         bar.outline.set_visible(False)
         label_levels(bar, levels)
@@ -210,7 +213,8 @@ def draw_along(
     ts = np.unique(rows["t"])
     length, value = (
         np.array([part[rows["t"] == t].mean() for t in ts])
-        for part in (rows["arc_length"] / rows["segment"], scale * rows["value"])
+        # The same network twice has no distance.
+        for part in (rows["arc_length"] / np.maximum(rows["segment"], TINY), scale * rows["value"])
     )
     panel.plot(
         length,

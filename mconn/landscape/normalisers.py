@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn, traverse_util
 from jaxtyping import Array, Float
 
@@ -43,8 +44,11 @@ class BatchNormStatistics:
     an average of the batches' variances alone is too small. Later layers see their batch's own
     statistics, as in training. Garipov et al. 2018, section A.2; Jordan et al. 2023.
 
+    The network runs as it is used: without dropout, and with the convolutions of inference, which
+    are twice as fast as those of training on a CPU.
+
     Attributes:
-        model: the network; called with ``train=True``, it updates ``batch_stats``.
+        model: the network; its BatchNorms keep ``mean`` and ``var`` in ``batch_stats``.
     """
 
     model: nn.Module
@@ -61,20 +65,26 @@ class BatchNormStatistics:
 
     def _of_batch(self, params: Params, inputs: Any) -> Statistics:
         """Mean and variance of one batch at every BatchNorm."""
-        momenta: dict[tuple[str, ...], float] = {}
 
-        def note_momentum(call: Any, arguments: Any, options: Any, context: Any) -> Any:
-            if isinstance(context.module, nn.BatchNorm):
-                momenta[context.module.path] = context.module.momentum
+        def use_own_statistics(call: Any, arguments: Any, options: Any, context: Any) -> Any:
+            module = context.module
+            if isinstance(module, nn.BatchNorm) and context.method_name == "__call__":
+                mean, variance = moments(arguments[0], module.axis)
+                module.put_variable("batch_stats", "mean", mean)
+                module.put_variable("batch_stats", "var", variance)
             return call(*arguments, **options)
 
-        nothing = jax.tree.map(jnp.zeros_like, params["batch_stats"])
-        with nn.intercept_methods(note_momentum):
-            _, updates = self.model.apply(
-                {**params, "batch_stats": nothing}, inputs, train=True, mutable=["batch_stats"]
-            )
-        updated: dict[tuple[str, ...], Any] = dict(
-            traverse_util.flatten_dict(updates["batch_stats"])
-        )
-        # From zero statistics one update leaves (1 - momentum) times the batch's own.
-        return {path: value / (1 - momenta[path[:-1]]) for path, value in updated.items()}
+        with nn.intercept_methods(use_own_statistics):
+            _, updates = self.model.apply(params, inputs, mutable=["batch_stats"])
+        found: dict[tuple[str, ...], Any] = dict(traverse_util.flatten_dict(updates["batch_stats"]))
+        return found
+
+
+def moments(
+    x: Float[Array, "..."], features: int | tuple[int, ...]
+) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+    """Mean and variance over all axes but those of the features."""
+    kept = np.atleast_1d(features) % x.ndim
+    axes = tuple(axis for axis in range(x.ndim) if axis not in kept)
+    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    return wide.mean(axes), wide.var(axes)

@@ -1,6 +1,6 @@
 """The geometry of a plane through three networks, and planes along random directions."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -142,7 +142,7 @@ def moved(key: Key, params: Params, number: int) -> Params:
     """The network plus a filter-normalised direction."""
     generator = np.random.default_rng([*np.asarray(jax.random.key_data(key)).ravel(), number])
 
-    def add_direction(leaf: Array) -> Array:
+    def add_direction(leaf: Any) -> Array:
         array = np.asarray(leaf)
         if array.ndim < 2:
             return jnp.asarray(leaf)

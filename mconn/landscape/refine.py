@@ -10,7 +10,7 @@ from mconn.errors import ConfigError
 from mconn.landscape.barrier import barrier
 from mconn.landscape.evaluate import checked_points, profile_of
 from mconn.landscape.evaluation import Evaluation, Finished, ignore
-from mconn.landscape.kinds import KINDS
+from mconn.landscape.kinds import KINDS, chord
 from mconn.landscape.measured import joined
 from mconn.landscape.profile import Profile
 from mconn.landscape.program import Request
@@ -39,11 +39,13 @@ def refine(
 ) -> Profile:
     """Evaluate a curve on a grid, and then between points around the barrier's maximum.
 
-    Each round adds the midpoints to both neighbours of the point of the maximum, until a round
-    raises the barrier by no more than its paired standard error. All rounds share one compiled
-    program. The points are chosen by the examples they are measured on, which are the same at all
-    points; the result is still a lower bound of the maximum over the curve, and a second, narrow
-    maximum between two points of the first grid stays unseen.
+    Each round adds the midpoints to both neighbours of the point of the maximum, until the barrier
+    changes by no more than its paired standard error, and the parabola through the maximum and its
+    neighbours promises no more. All rounds share one compiled program.
+
+    The points are chosen by the examples they are measured on. The result is still a lower bound
+    of the maximum over the curve: a second, narrow maximum between two points of the first grid
+    stays unseen.
 
     Args:
         eval_fn: as in `mconn.landscape.evaluate`, and so are all arguments not named here.
@@ -101,7 +103,8 @@ def refine(
         ts, measured = ts[order], measured.at(order)
         profile = profile_of(evaluation, measured, ts, 0)
         before, found = found, barrier(profile, kind, metric, resamples=1)
-        if abs(found.value - before.value) <= found.standard_error:
+        change = max(abs(found.value - before.value), promise(profile, kind, metric, found.at))
+        if change <= found.standard_error:
             break
     return profile
 
@@ -125,7 +128,29 @@ def check(ts: np.ndarray, kind: str, rounds: int) -> None:
 
 def around(ts: np.ndarray, at: float) -> np.ndarray:
     """The midpoints between a point and its neighbours, where there is a number between them."""
-    point = int(np.flatnonzero(ts == np.float32(at))[0])
+    point = row(ts, at)
     near = ts[max(0, point - 1) : point + 2]
     middles = ((near[:-1].astype(np.float64) + near[1:]) / 2).astype(np.float32)
     return middles[~np.isin(middles, ts)]
+
+
+def promise(profile: Profile, kind: str, metric: str, at: float) -> float:
+    """How far the parabola through a maximum and its two neighbours rises above it."""
+    point = row(profile.t, at)
+    if point in (0, len(profile.t) - 1):
+        return 0.0
+    means = profile.mean(metric)
+    if KINDS[kind].weights is chord:
+        means = means - profile.mixture @ means[profile.ends()]
+    near = slice(point - 1, point + 2)
+    # Steps, slopes and curvature of the two neighbouring intervals.
+    left, right = np.diff(profile.t[near].astype(np.float64))
+    before, after = np.diff(means[near]) / [left, right]
+    curvature = 2 * (after - before) / (left + right)
+    slope = (before * right + after * left) / (left + right)
+    return float(abs(slope**2 / (2 * curvature))) if curvature else 0.0
+
+
+def row(ts: np.ndarray, at: float) -> int:
+    """The index of a point."""
+    return int(np.flatnonzero(ts == np.float32(at))[0])

@@ -153,7 +153,7 @@ def test_random_directions_follow_the_key():
 
 
 def test_what_is_no_plane_is_refused():
-    with pytest.raises(StructureError, match="make it with paths.plane"):
+    with pytest.raises(StructureError, match="make it with paths"):
         landscape.coordinates(paths.simplex(NETWORKS))
     middle = jax.tree.map(lambda a, b: (a + b) / 2, *NETWORKS[:2])
     for third in (middle, NETWORKS[0], NETWORKS[1]):
