@@ -32,7 +32,10 @@ docs: $(VENV)/installed-docs
 
 benchmark: $(VENV)/installed
 	$(BIN)/python -m benchmarks.evaluation
+	$(BIN)/python -m benchmarks.normalisers
 	$(BIN)/python -m benchmarks.training
+	$(BIN)/python -m benchmarks.fitting
+	$(BIN)/python -m benchmarks.band
 	$(BIN)/python -m benchmarks.discovery
 	$(BIN)/python -m benchmarks.alignment
 

@@ -184,7 +184,7 @@ def write_path(out: Any, family: str, done: "Connection") -> None:
 def described(done: "Connection", family: str) -> str:
     """The numbers, as a text."""
     lines = [
-        f"{family}: length {done.length:.6g}, {done.length / done.segment:.3f} times the distance "
+        f"{family}: length {done.length:.6g}, {done.relative_length:.3f} times the distance "
         f"of the ends, after {done.samples:,} samples",
         "chord barrier of the loss, in nats, with its paired standard error and 95 % interval",
     ]

@@ -51,6 +51,11 @@ class Connection:
         """The length of the path."""
         return float(self.path.length())
 
+    @property
+    def relative_length(self) -> float:
+        """The length in distances of the ends; 1 for a line from a network to itself."""
+        return self.length / self.segment if self.segment else 1.0
+
     def as_json(self) -> dict[str, Any]:
         """The numbers, as JSON values."""
         return {

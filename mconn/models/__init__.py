@@ -2,6 +2,7 @@
 
 from mconn.models.cnn import CNN
 from mconn.models.mlp import MLP
+from mconn.models.preresnet import PreActivationBlock, PreResNet
 from mconn.models.resnet import BasicBlock, Bottleneck, ResNet, resnet20, resnet50, resnet152
 from mconn.models.transformer import GPT2, Llama, grouped_attention
 from mconn.models.vgg import VGG16
@@ -14,6 +15,8 @@ __all__ = [
     "BasicBlock",
     "Bottleneck",
     "Llama",
+    "PreActivationBlock",
+    "PreResNet",
     "ResNet",
     "grouped_attention",
     "resnet20",

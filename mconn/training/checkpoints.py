@@ -76,9 +76,7 @@ class Checkpoints:
 
 
 @contextlib.contextmanager
-def open_checkpoints(
-    folder: Path, config: Any, progress: Progress
-) -> Iterator[Checkpoints]:
+def open_checkpoints(folder: Path, config: Any, progress: Progress) -> Iterator[Checkpoints]:
     """The checkpoints in ``folder``, which is made if need be; all are complete when this closes.
 
     Args:
