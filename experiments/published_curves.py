@@ -8,6 +8,7 @@ published code on the same setting. The straight line is the control.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -184,7 +185,7 @@ class PublishedCurves(Experiment):
         row["highest test error"] = 100 * (1 - float(numbers(accuracy, "value").min()))
         return row
 
-    def claims(self, rows: Mapping[str, Mapping[str, float]]) -> list[Claim]:
+    def claims(self, rows: Mapping[str, Mapping[str, Any]]) -> list[Claim]:
         """What was promised, and what the published tools show without saying so."""
         bezier, chain = (rows[name] for name in self.mean)
         plain, soft = (rows[name] for name in self.soft)
