@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mconn.errors import ConfigError
 from mconn.experiment import (
@@ -115,8 +116,8 @@ class PublishedCurves(Experiment):
             self.row(curve.name, results[f"fit {curve.name}"].facts["samples"], profile, barriers)
             for curve in self.curves
         ]
-        by_name = {row["curve"]: row for row in rows}
-        drawn = profile.filter(pa.compute.field("method") != "naive")
+        by_name: dict[str, dict[str, Any]] = {str(row["curve"]): row for row in rows}
+        drawn = profile.filter(pc.field("method") != "naive")
         best = by_name[self.best]
         return Report(
             title=f"Curves between two networks on {self.train.data.name}: what the objective buys",
