@@ -5,7 +5,6 @@ ends, so that an unfitted path is the straight one.
 """
 
 from collections.abc import Sequence
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -65,7 +64,7 @@ def curve(a: Params, b: Params, bends: int, basis: Bernstein | Hats) -> Controll
     )
 
 
-def with_controls(family: Literal["bezier", "chain"], controls: Params) -> ControlledPath:
+def with_controls(family: str, controls: Params) -> ControlledPath:
     """The curve of a family with stacked control points, as those of `ControlledPath.controls`.
 
     Raises:

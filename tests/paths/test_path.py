@@ -217,6 +217,22 @@ def test_a_plane_goes_beyond_its_three_networks():
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, atol=1e-5), point, expected)
 
 
+@pytest.mark.parametrize("family", ["bezier", "chain"])
+def test_a_curve_is_made_again_from_its_control_points(family):
+    path = moved(getattr(paths, family)(A, B, bends=2))
+    again = paths.with_controls(family, path.controls)
+    assert jax.tree.structure(again) == jax.tree.structure(path)
+    assert_bits_equal(again(0.3), path(0.3))
+
+
+def test_a_curve_of_one_control_point_or_of_another_family_is_refused():
+    one = jax.tree.map(lambda leaf: leaf[:1], paths.bezier(A, B).controls)
+    with pytest.raises(StructureError, match="at least two control points, got one"):
+        paths.with_controls("chain", one)
+    with pytest.raises(ConfigError, match="family"):
+        paths.with_controls("spiral", one)
+
+
 def test_lengths_agree_with_the_distance_between_points():
     path = moved(paths.bezier(A, B, bends=2))
     ts = np.linspace(0, 1, 40)
