@@ -114,7 +114,7 @@ def ensemble_claim(along: pa.Table, method: str) -> Claim:
         "other end does",
         "Garipov et al. 2018, figure 2, right",
         "at least 90 % of the ends' disagreement at t = 0.5, as mean over pairs",
-        f"{100 * shares.mean():.0f} %",
+        f"{100 * shares.mean():.0f} % of {100 * end.mean():.2g} %",
         bool(shares.mean() >= 0.9),
     )
 

@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float
 from mconn import trees
 from mconn.errors import StructureError
 from mconn.landscape.refresh import MixtureRefresh
-from mconn.paths import ControlledPath, Path
+from mconn.paths import Path
 from mconn.types import Batch, EvalFn, Params
 
 SLOPE = "slope"
@@ -149,15 +149,9 @@ def network(
 
 def velocity(path: Path, t: Array) -> Params:
     """The derivative of a curve by its parameter; at a bend of a chain the mean of both sides."""
-    # A path returns its ends as they were given, which hides how it leaves them.
+    # An end is returned as it was given, which can hide how the path leaves it.
     inside = jnp.clip(t, 1e-6, 1 - 1e-6)
-    if not isinstance(path, ControlledPath):
-        return jax.jvp(path, (inside,), (jnp.ones_like(t),))[1]
-    _, turning = jax.jvp(path.basis, (inside,), (jnp.ones_like(t),))
-    return jax.tree.map(
-        lambda controls: jnp.tensordot(turning.astype(controls.dtype), controls, axes=1),
-        path.controls,
-    )
+    return jax.jvp(path, (inside,), (jnp.ones_like(t),))[1]
 
 
 def at_network(

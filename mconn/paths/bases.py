@@ -31,8 +31,13 @@ class Hats:
 
     def __call__(self, t: Any) -> Float[Array, "k"]:
         """Weights of ``segments + 1`` control points, for t in [0, 1]."""
-        knots = jnp.arange(self.segments + 1)
-        return jnp.maximum(1 - jnp.abs(jnp.asarray(t, float) * self.segments - knots), 0)
+        # How far each segment has been walked. Neither end is clipped, so that the derivative there
+        # is that of the segment; at an inner knot it is the mean of both sides.
+        low = jnp.array([-jnp.inf] + [0.0] * (self.segments - 1))
+        high = jnp.array([1.0] * (self.segments - 1) + [jnp.inf])
+        walked = jnp.asarray(t, float) * self.segments - jnp.arange(self.segments)
+        walked = jnp.clip(walked, low, high)
+        return jnp.concatenate([1 - walked[:1], walked[:-1] - walked[1:], walked[-1:]])
 
 
 @dataclass(frozen=True)

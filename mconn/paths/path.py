@@ -83,16 +83,7 @@ class ControlledPath(Path):
     def __call__(self, t: Any) -> Params:
         """The parameters at ``t``; at a control point exactly that control point, bit for bit."""
         weights = self.basis(t)
-        nearest = jnp.argmax(weights)
-        # 1 * a + 0 * b is not a where b is not finite or where a is -0.
-        at_control = (weights[nearest] == 1) & (jnp.count_nonzero(weights) == 1)
-
-        def combine(leaf: Any) -> Array:
-            controls = jnp.asarray(leaf)
-            mixed = jnp.tensordot(weights.astype(controls.dtype), controls, axes=1)
-            return jnp.where(at_control, controls[nearest], mixed)
-
-        return jax.tree.map(combine, self.controls)
+        return jax.tree.map(lambda leaf: mix(weights, jnp.asarray(leaf)), self.controls)
 
     @property
     def count(self) -> int:
@@ -120,6 +111,29 @@ class ControlledPath(Path):
         squared = jnp.einsum("pi,ij,pj->p", steps, self.gram(), steps)
         lengths = jnp.sqrt(jnp.maximum(squared, 0))
         return jnp.concatenate([jnp.zeros(1, lengths.dtype), jnp.cumsum(lengths)])
+
+
+@jax.custom_jvp
+def mix(weights: Float[Array, "k"], controls: Float[Array, "k *shape"]) -> Float[Array, "*shape"]:
+    """The weighted sum of control points, exact where one of them has all the weight."""
+    nearest = jnp.argmax(weights)
+    # 1 * a + 0 * b is not a where b is not finite or where a is -0.
+    at_control = (weights[nearest] == 1) & (jnp.count_nonzero(weights) == 1)
+    return jnp.where(at_control, controls[nearest], weighted(weights, controls))
+
+
+@mix.defjvp
+def differentiate_mix(
+    primals: tuple[Array, Array], tangents: tuple[Array, Array]
+) -> tuple[Array, Array]:
+    """The derivative of the weighted sum: a chosen control point would not move with t."""
+    (weights, controls), (turning, moving) = primals, tangents
+    return mix(weights, controls), weighted(turning, controls) + weighted(weights, moving)
+
+
+def weighted(weights: Array, controls: Array) -> Array:
+    """The weighted sum."""
+    return jnp.tensordot(weights.astype(controls.dtype), controls, axes=1)
 
 
 def stack_controls(controls: list[Params], names: list[str]) -> Params:

@@ -217,6 +217,22 @@ def test_a_plane_goes_beyond_its_three_networks():
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, atol=1e-5), point, expected)
 
 
+@pytest.mark.parametrize("t", [0.0, 0.5, 1.0])
+def test_a_path_moves_with_t_at_its_control_points_as_well(t):
+    velocity = jax.jacfwd(moved(paths.bezier(A, B)))(t)
+    path = moved(paths.bezier(A, B))
+    expected = jax.tree.map(
+        lambda c: 2 * (1 - t) * (c[1] - c[0]) + 2 * t * (c[2] - c[1]), path.controls
+    )
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, atol=1e-5), velocity, expected)
+    through = paths.through([A, C, B])
+    # On a chain that of the segment, and at its bend the mean of both sides.
+    start, end = 2 * (1 - t), 2 * t
+    sides = jax.tree.map(lambda a, c, b: start * (c - a) + end * (b - c), A, C, B)
+    velocity = jax.jacfwd(through)(t)
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, atol=1e-5), velocity, sides)
+
+
 @pytest.mark.parametrize("family", ["bezier", "chain"])
 def test_a_curve_is_made_again_from_its_control_points(family):
     path = moved(getattr(paths, family)(A, B, bends=2))
