@@ -68,7 +68,7 @@ def cnn_curves(
 
 def smoke() -> Curves:
     """The same at a size for tests."""
-    return cnn_curves(width=4, epochs=3, fit_epochs=3, points=5, plane=3, subset=1500)
+    return cnn_curves(width=4, depth=2, epochs=6, fit_epochs=6, points=3, plane=3, subset=1000)
 
 
 def vgg16(

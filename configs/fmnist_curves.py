@@ -59,4 +59,4 @@ def fmnist_curves(
 
 def smoke() -> Curves:
     """The same at a size for tests: a part of the images."""
-    return fmnist_curves(width=64, epochs=4, fit_epochs=4, points=7, plane=5, subset=4000)
+    return fmnist_curves(width=64, epochs=4, fit_epochs=4, points=5, plane=3, subset=4000)
