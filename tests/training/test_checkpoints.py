@@ -23,6 +23,14 @@ def tree(epoch):
     return {"w": noise.astype(np.float32), "n": np.asarray([epoch], np.int32)}
 
 
+@pytest.fixture(autouse=True)
+def pythons_own_ctrl_c():
+    """A shell starts what it puts into the background with Ctrl-C ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def folder(tmp_path):
     """The checkpoints of epochs 1, 2 and 3, of which the last two are kept."""
