@@ -9,7 +9,6 @@ training (Garipov et al. 2018 promise "less than 1.5"; measured for the publishe
 
 import os
 import statistics
-import time
 from collections.abc import Callable
 
 import jax
@@ -18,6 +17,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.evaluation import measure
 from mconn import landscape, paths, trees
 from mconn.data import DataConfig, Split
 from mconn.meshes import complete
@@ -111,13 +111,6 @@ def main(turns: int = 5, examples: int = 20_000, batch_size: int = 128) -> None:
         ]
         table.add_row(name, *(f"{number:.2f}" for number in (wall, cpu, *ratios, first[name])))
     Console().print(table)
-
-
-def measure(side: Callable[[], object]) -> tuple[float, float]:
-    """Wall and CPU seconds of one call."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    side()
-    return time.perf_counter() - wall, time.process_time() - cpu
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from mconn import data, landscape, paths, trees
 from mconn.experiment import Context, Result, Stage
+from mconn.experiment.normalisers import recomputed
 from mconn.experiment.stages import Connect
 from mconn.landscape.certificates import Between, WithEnds
 from mconn.paths import ControlledPath
@@ -57,12 +58,7 @@ class CurvePlane(Stage):
         a, bend, b = (trees.index(controls, i) for i in (0, curve.count // 2, -1))
         plane = paths.plane(a, b, bend)
         eval_fn = landscape.Classification(config.model.apply)
-        statistics = {}
-        if "batch_stats" in controls:
-            statistics = {
-                "refresh": landscape.BatchNormStatistics(config.model),
-                "refresh_data": dataset.train.head(self.statistics_examples),
-            }
+        statistics = recomputed(config.model, controls, dataset.train, self.statistics_examples)
         where = landscape.coordinates(plane)
         x, y = landscape.box(where, self.resolution, self.margin)
         with context.progress.task("plane", total=self.resolution**2, unit="point") as task:

@@ -15,6 +15,7 @@ from mconn.choices import check_choice
 from mconn.errors import ConfigError
 from mconn.experiment import Context, Result, Stage
 from mconn.experiment.stages import Align, Train
+from mconn.experiment.stages.align import group_of
 from mconn.experiment.stages.sweep import point_rows
 from mconn.training import TrainConfig
 from mconn.types import ApplyFn, Params
@@ -74,7 +75,7 @@ class RepairedSweep(Stage):
         dataset = data.load(config.data, context.data_dir)
         measured = dataset.train.head(self.statistics_examples)
         first, examples = trees.index(networks, 0), jnp.asarray(dataset.train.inputs[:2])
-        group = symmetry.permutations(symmetry.discover(apply, first, examples))
+        group = group_of(apply, networks, dataset.train)
         layers = repair.layers(group, apply, first, examples)
         ts = np.linspace(0, 1, self.points)
         pairs = list(itertools.combinations(range(len(config.seeds)), 2))

@@ -47,8 +47,8 @@ def draw(words: list[str]) -> int:
     check(names, options)
 
     from mconn import landscape
-    from mconn.experiment.connection import statistics
     from mconn.experiment.network import network_of
+    from mconn.experiment.normalisers import has_statistics, recomputed
     from mconn.experiment.read_network import read
 
     experiment = build()
@@ -68,7 +68,7 @@ def draw(words: list[str]) -> int:
         plane,
         (x, y),
         getattr(dataset, options.split).head(options.examples),
-        statistics(config, plane.controls, dataset),
+        recomputed(config.model, plane.controls, dataset.train),
         out / WORK,
         on(Console(stderr=True)),
     )
@@ -82,7 +82,7 @@ def draw(words: list[str]) -> int:
         "mconn": mconn.__version__,
         "split": options.split,
         "examples": measured.examples,
-        "normaliser": measured.normaliser if "batch_stats" in plane.controls else "none",
+        "normaliser": measured.normaliser if has_statistics(plane.controls) else "none",
         "points": {name: xy.tolist() for name, xy in zip(points, where.points, strict=False)},
         "lowest": {metric: float(np.nanmin(mean)) for metric, mean in measured.mean.items()},
         "highest": {metric: float(np.nanmax(mean)) for metric, mean in measured.mean.items()},

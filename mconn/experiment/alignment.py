@@ -12,6 +12,7 @@ from mconn import data, landscape, paths, symmetry, trees
 from mconn.choices import check_choice
 from mconn.errors import ConfigError
 from mconn.experiment.network import Network
+from mconn.experiment.normalisers import recomputed
 from mconn.experiment.stages.methods import METHODS, Found, find
 from mconn.landscape import Estimate
 from mconn.progress import Progress
@@ -24,9 +25,6 @@ OFFERED = tuple(method for method in METHODS if method != "random")
 DATA_FREE = ("weights",)
 POINTS = 25
 """Equispaced points on a line, ends included."""
-
-STATISTICS_EXAMPLES = 10_000
-"""Training examples that normaliser statistics are recomputed on."""
 
 
 @dataclass(frozen=True)
@@ -186,9 +184,7 @@ def barriers(
     BatchNorm statistics are recomputed at every point on training examples.
     """
     eval_fn = landscape.Classification(apply)
-    has_statistics = "batch_stats" in a
-    refresh = landscape.BatchNormStatistics(config.model) if has_statistics else None
-    head = dataset.train.head(STATISTICS_EXAMPLES)
+    statistics = recomputed(config.model, a, dataset.train)
     splits = {"train": dataset.train, "test": dataset.test}
     measured: dict[str, tuple[Estimate, Estimate]] = {}
     done = 0
@@ -201,8 +197,7 @@ def barriers(
                     paths.line(a, b),
                     np.linspace(0, 1, POINTS),
                     examples,
-                    refresh=refresh,
-                    refresh_data=head,
+                    **statistics,
                 )
                 estimates.append(landscape.barrier(profile, kind="chord"))
                 done += POINTS

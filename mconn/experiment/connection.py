@@ -9,8 +9,8 @@ import jax
 import numpy as np
 
 from mconn import data, landscape, paths, trees
-from mconn.experiment.alignment import STATISTICS_EXAMPLES
 from mconn.experiment.network import Network
+from mconn.experiment.normalisers import has_statistics, recomputed
 from mconn.experiment.stages.connect import training_loss
 from mconn.experiment.stages.sweep import point_rows
 from mconn.landscape import Estimate, Profile
@@ -82,7 +82,7 @@ class Connection:
                 "split": split,
                 **row,
                 "segment": self.segment,
-                "normaliser": profile.normaliser,
+                "normaliser": profile.normaliser if has_statistics(self.path.controls) else "none",
             }
             for (method, split), profile in self.profiles.items()
             for row in point_rows(profile)
@@ -154,7 +154,7 @@ def measure(
     BatchNorm statistics are recomputed at every point on training examples.
     """
     eval_fn, ts = landscape.Classification(network.apply), np.linspace(0, 1, positions)
-    options = statistics(config, methods[LINE].controls, dataset)
+    statistics = recomputed(config.model, methods[LINE].controls, dataset.train)
     splits = {"train": dataset.train, "test": dataset.test}
     profiles, done = {}, 0
     total = len(methods) * len(splits) * positions
@@ -170,20 +170,10 @@ def measure(
                     finished=lambda points, done=done, method=method, split=split: task.update(
                         done + points, path=method, split=split
                     ),
-                    **options,
+                    **statistics,
                 )
                 done += positions
     return profiles
-
-
-def statistics(config: TrainConfig, params: Params, dataset: data.Dataset) -> dict[str, Any]:
-    """What recomputes running statistics, as arguments of an evaluation; none without them."""
-    if "batch_stats" not in params:
-        return {}
-    return {
-        "refresh": landscape.BatchNormStatistics(config.model),
-        "refresh_data": dataset.train.head(STATISTICS_EXAMPLES),
-    }
 
 
 def as_arrays(path: ControlledPath) -> dict[str, np.ndarray]:

@@ -1,38 +1,12 @@
-from typing import NamedTuple
-
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from problem import Examples, apply, examples, network
 
 from mconn import landscape, paths
 from mconn.errors import ConfigError, DataError, StructureError
-
-
-class Examples(NamedTuple):
-    inputs: np.ndarray
-    labels: np.ndarray
-
-
-def apply(params, inputs):
-    return jnp.tanh(inputs @ params["in"]) @ params["out"]
-
-
-def network(seed):
-    generator = np.random.default_rng(seed)
-    return {
-        "in": generator.normal(size=(5, 7)).astype(np.float32),
-        "out": generator.normal(size=(7, 3)).astype(np.float32),
-    }
-
-
-def examples(count, seed=9):
-    generator = np.random.default_rng(seed)
-    return Examples(
-        generator.normal(size=(count, 5)).astype(np.float32),
-        generator.integers(0, 3, count).astype(np.int32),
-    )
 
 
 def mesh(devices):

@@ -58,7 +58,7 @@ class Align(Stage):
         dataset = data.load(config.data, context.data_dir)
         apply, first = config.model.apply, trees.index(networks, 0)
         examples = jnp.asarray(dataset.train.inputs[:2])
-        group = symmetry.permutations(symmetry.discover(apply, first, examples))
+        group = group_of(apply, networks, dataset.train)
         certificate = symmetry.certify(group, apply, first, examples, key=jax.random.key(0))
         certificate.check()
 
@@ -97,6 +97,12 @@ class Align(Stage):
             some = dataset.train.head(PLANTED_EXAMPLES)
             facts |= planted(self.method, group, apply, first, some)
         return Result(tree=elements, tables={"matches": pa.Table.from_pylist(rows)}, facts=facts)
+
+
+def group_of(apply: ApplyFn, networks: Params, split: data.Split) -> symmetry.Symmetry:
+    """The permutations of stacked networks."""
+    first, examples = trees.index(networks, 0), np.asarray(split.inputs[:2])
+    return symmetry.permutations(symmetry.discover(apply, first, examples))
 
 
 def planted(

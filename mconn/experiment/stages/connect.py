@@ -11,11 +11,12 @@ import numpy as np
 from mconn import data, landscape, paths, symmetry, trees
 from mconn.choices import check_choice
 from mconn.errors import ConfigError
+from mconn.experiment.normalisers import has_statistics
 from mconn.experiment.stage import Context, Result, Stage
-from mconn.experiment.stages.align import Align
+from mconn.experiment.stages.align import Align, group_of
 from mconn.experiment.stages.train import Train
 from mconn.paths import ControlledPath, FitConfig
-from mconn.types import ApplyFn, Params
+from mconn.types import Params
 
 Family = Literal["bezier", "chain"]
 
@@ -106,15 +107,9 @@ def straight(family: Family, bends: int, a: Params, b: Params) -> ControlledPath
 
 def training_loss(model: Any, networks: Params) -> landscape.Classification:
     """The loss that a fit goes down: with the batch's own statistics where there are some."""
-    if "batch_stats" in networks:
+    if has_statistics(networks):
         return landscape.Classification(landscape.TrainingMode(model))
     return landscape.Classification(model.apply)
-
-
-def group_of(apply: ApplyFn, networks: Params, split: data.Split) -> symmetry.Symmetry:
-    """The permutations of stacked networks."""
-    first, examples = trees.index(networks, 0), np.asarray(split.inputs[:2])
-    return symmetry.permutations(symmetry.discover(apply, first, examples))
 
 
 def pair_mesh(pairs: int) -> jax.sharding.Mesh:

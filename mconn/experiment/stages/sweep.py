@@ -9,9 +9,10 @@ import numpy as np
 
 from mconn import data, landscape, paths, symmetry, trees
 from mconn.errors import ConfigError
+from mconn.experiment.normalisers import has_statistics, recomputed
 from mconn.experiment.stage import Context, Result, Stage
-from mconn.experiment.stages.align import Align
-from mconn.experiment.stages.connect import Connect, group_of
+from mconn.experiment.stages.align import Align, group_of
+from mconn.experiment.stages.connect import Connect
 from mconn.experiment.stages.train import Train
 
 BARRIERS = [(kind, "loss") for kind, rule in landscape.KINDS.items() if rule.metric is None] + [
@@ -68,9 +69,9 @@ class Sweep(Stage):
         networks = inputs["train"].tree
         dataset = data.load(config.data, context.data_dir)
         eval_fn = landscape.Classification(config.model.apply)
-        has_statistics = "batch_stats" in networks
-        is_refreshed = has_statistics and self.recompute
-        refresh = landscape.BatchNormStatistics(config.model) if is_refreshed else None
+        statistics = {}
+        if self.recompute:
+            statistics = recomputed(config.model, networks, dataset.train, self.statistics_examples)
         group = group_of(config.model.apply, networks, dataset.train) if self.align else None
         ts = np.linspace(0, 1, self.points)
         pairs = itertools.combinations(range(len(config.seeds)), 2)
@@ -95,14 +96,13 @@ class Sweep(Stage):
                     path,
                     ts,
                     examples,
-                    refresh=refresh,
-                    refresh_data=dataset.train.head(self.statistics_examples),
                     finished=lambda points, done=done, pair=pair, split=split: task.update(
                         done * self.points + points, pair=pair, split=split
                     ),
+                    **statistics,
                 )
                 labels = {"method": self.method, "pair": pair, "split": split}
-                normaliser = profile.normaliser if has_statistics else "none"
+                normaliser = profile.normaliser if has_statistics(networks) else "none"
                 profiles += [
                     {**labels, **row, "normaliser": normaliser} for row in point_rows(profile)
                 ]
