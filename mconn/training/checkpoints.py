@@ -76,13 +76,16 @@ class Checkpoints:
 
 
 @contextlib.contextmanager
-def open_checkpoints(folder: Path, config: Any, progress: Progress) -> Iterator[Checkpoints]:
+def open_checkpoints(
+    folder: Path, config: Any, progress: Progress, **also: str
+) -> Iterator[Checkpoints]:
     """The checkpoints in ``folder``, which is made if need be; all are complete when this closes.
 
     Args:
         folder: of one training.
         config: a dataclass that says which.
         progress: where damage is told.
+        **also: what else tells one training from another.
 
     Raises:
         CheckpointError: if the folder belongs to another training.
@@ -91,7 +94,7 @@ def open_checkpoints(folder: Path, config: Any, progress: Progress) -> Iterator[
 
     folder = folder.absolute()
     try:
-        check_description(folder, describe(config))
+        check_description(folder, describe(config) | also)
     except OSError as error:
         raise CheckpointError(
             f"{folder} cannot be used for checkpoints ({error.strerror}): name another folder"

@@ -1,7 +1,7 @@
 """Training the seeds of a config together, from the last complete epoch on."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import jax
@@ -13,6 +13,7 @@ from mconn.errors import ConfigError, DivergenceError, StructureError
 from mconn.progress import SILENT, Progress
 from mconn.training.checkpoints import Checkpoints, open_checkpoints
 from mconn.training.config import TrainConfig
+from mconn.training.observer import Observed, Observer, nothing_observed, observe
 from mconn.training.program import Program, State, build
 from mconn.trees import to_numpy
 from mconn.types import Params
@@ -30,10 +31,13 @@ class Trained:
         history: ``train_loss`` and ``train_accuracy``, means over the epoch's batches while they
             were trained on, and ``validation_accuracy`` after the epoch if the data set has a
             validation split; each ``[epochs, seeds]``.
+        observed: what the observer measured, each ``[epochs + 1]`` from before the first epoch on,
+            NaN where it was not due; empty without an observer.
     """
 
     params: Params
     history: History
+    observed: Observed = field(default_factory=dict)
 
 
 def train(
@@ -41,6 +45,7 @@ def train(
     dataset: Dataset,
     checkpoints: Path | None = None,
     progress: Progress = SILENT,
+    observer: Observer | None = None,
 ) -> Trained:
     """Train one network per seed, all together, and save them after every epoch.
 
@@ -52,9 +57,11 @@ def train(
         dataset: what ``mconn.data.load(config.data)`` returned.
         checkpoints: the folder of this training's checkpoints; None saves nothing.
         progress: where epochs are reported.
+        observer: measures the networks now and then; the training itself is the same bit for bit.
 
     Raises:
-        ConfigError: if a batch is larger than the training split.
+        ConfigError: if a batch is larger than the training split, or the observer measures other
+            numbers than it announces.
         StructureError: if the model's outputs are not one per class.
         DivergenceError: if a loss is not finite; the last good checkpoint stays.
         CheckpointError: if the folder belongs to another training, or all in it are damaged.
@@ -62,9 +69,10 @@ def train(
     check_sizes(config, dataset)
     program = build(config, len(dataset.train), dataset.train.inputs.shape[1:])
     if checkpoints is None:
-        return run(config, dataset, program, None, progress)
-    with open_checkpoints(checkpoints, config, progress) as saved:
-        return run(config, dataset, program, saved, progress)
+        return run(config, dataset, program, None, progress, observer)
+    names = "nothing" if observer is None else ", ".join(sorted(observer.names))
+    with open_checkpoints(checkpoints, config, progress, observed=names) as saved:
+        return run(config, dataset, program, saved, progress, observer)
 
 
 def run(
@@ -73,11 +81,18 @@ def run(
     program: Program,
     saved: Checkpoints | None,
     progress: Progress,
+    observer: Observer | None,
 ) -> Trained:
     """The epochs that are left after the last checkpoint."""
     seeds = jax.device_put(np.array(config.seeds, np.int32), program.split_over_seeds)
     data = jax.device_put((dataset.train, dataset.validation), program.on_every_device)
-    done, state, history = start(config, dataset, program, saved, seeds)
+    observed = nothing_observed(observer, config.epochs)
+    done, state, history, observed = start(config, dataset, program, saved, seeds, observed)
+    initial = None
+    if observer is not None:
+        initial = state.variables if done == 0 else program.initialise(seeds).variables
+        if done == 0:
+            observe(observer, observed, 0, initial, initial)
     with progress.task("train", total=config.epochs, unit="epoch") as task:
         if done:
             progress.note(f"train: going on after epoch {done} of {config.epochs}")
@@ -91,8 +106,10 @@ def run(
             history["train_accuracy"][epoch] = steps["accuracy"].mean(axis=0)
             if dataset.validation is not None:
                 history["validation_accuracy"][epoch] = ends["validation_accuracy"]
+            if observer is not None and observer.is_due(epoch + 1, config.epochs):
+                observe(observer, observed, epoch + 1, state.variables, initial)
             if saved is not None:
-                saved.save(epoch + 1, {"state": state, "history": history})
+                saved.save(epoch + 1, {"state": state, "history": history, "observed": observed})
             examples = steps["loss"].size * config.batch_size
             task.update(
                 epoch + 1,
@@ -100,7 +117,7 @@ def run(
                 accuracy=float(history["train_accuracy"][epoch].mean()),
                 speed=f"{examples / (time.perf_counter() - began):,.0f} examples/s",
             )
-    return Trained(to_numpy(state.variables), history)
+    return Trained(to_numpy(state.variables), history, observed)
 
 
 def start(
@@ -109,8 +126,9 @@ def start(
     program: Program,
     saved: Checkpoints | None,
     seeds: jax.Array,
-) -> tuple[int, State, History]:
-    """How many epochs are done, the state after them, and their history."""
+    observed: Observed,
+) -> tuple[int, State, History, Observed]:
+    """How many epochs are done, the state after them, their history, and what was observed."""
     names = ["train_loss", "train_accuracy"]
     if dataset.validation is not None:
         names.append("validation_accuracy")
@@ -118,12 +136,14 @@ def start(
     history = {name: np.full(shape, np.nan, np.float32) for name in names}
     if saved is not None:
         state = jax.eval_shape(program.initialise, seeds)
-        restored = saved.restore({"state": state, "history": history})
+        restored = saved.restore({"state": state, "history": history, "observed": observed})
         if restored is not None:
             done, tree = restored
             history = {name: tree["history"][name] for name in names}  # JAX sorts the names
-            return done, jax.device_put(tree["state"], program.split_over_seeds), history
-    return 0, jax.device_put(program.initialise(seeds), program.split_over_seeds), history
+            state = jax.device_put(tree["state"], program.split_over_seeds)
+            return done, state, history, dict(tree["observed"])
+    state = jax.device_put(program.initialise(seeds), program.split_over_seeds)
+    return 0, state, history, observed
 
 
 def check_sizes(config: TrainConfig, dataset: Dataset) -> None:

@@ -1,0 +1,82 @@
+from dataclasses import dataclass, replace
+
+import jax
+import numpy as np
+import pytest
+
+from mconn.errors import CheckpointError, ConfigError
+from mconn.training import Observer, train
+from tests.training.test_train import CONFIG, Recorder, assert_same_bits
+
+
+@dataclass(frozen=True)
+class Distances(Observer):
+    """How far each of two networks is from its start, and the distance between them."""
+
+    every: int = 1
+    names: tuple[str, ...] = ("moved 0", "moved 1", "apart")
+    shown: tuple = ()
+
+    def measure(self, networks, initial):
+        now, before = (
+            np.concatenate([np.reshape(leaf, (2, -1)) for leaf in jax.tree.leaves(tree)], axis=1)
+            for tree in (networks, initial)
+        )
+        moved = np.linalg.norm(now - before, axis=1)
+        return {"moved 0": moved[0], "moved 1": moved[1], "apart": np.linalg.norm(now[0] - now[1])}
+
+
+class Shown(Distances):
+    """Keeps what it was shown."""
+
+    def show(self, observed):
+        self.shown.append({name: values.copy() for name, values in observed.items()})
+
+
+def test_an_observer_sees_the_networks_and_changes_nothing(dataset):
+    plain = train(CONFIG, dataset)
+    watched = train(CONFIG, dataset, observer=Distances())
+    assert_same_bits(watched, plain)
+    assert plain.observed == {}
+    moved = watched.observed["moved 0"]
+    assert moved.shape == (CONFIG.epochs + 1,)
+    assert moved[0] == 0
+    assert (moved[1:] > 0).all()
+    final = Distances().measure(plain.params, plain.params)
+    np.testing.assert_allclose(watched.observed["apart"][-1], final["apart"], rtol=1e-6)
+
+
+def test_epochs_between_measurements_are_nan(dataset):
+    observer = Shown(every=3, shown=[])
+    observed = train(CONFIG, dataset, observer=observer).observed
+    assert np.isfinite(observed["apart"]).tolist() == [True, False, False, True, True]
+    assert [np.isfinite(each["apart"]).sum() for each in observer.shown] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("stop_after", [1, 3])
+def test_a_stopped_training_keeps_what_was_observed(dataset, tmp_path, stop_after):
+    whole = train(CONFIG, dataset, observer=Distances())
+    with pytest.raises(KeyboardInterrupt):
+        train(CONFIG, dataset, tmp_path / "c", Recorder(stop_after), Distances())
+    again = Shown(shown=[])
+    resumed = train(CONFIG, dataset, tmp_path / "c", observer=again)
+    assert_same_bits(resumed, whole)
+    for name, values in whole.observed.items():
+        np.testing.assert_array_equal(resumed.observed[name], values)
+    assert len(again.shown) == CONFIG.epochs - stop_after
+
+
+def test_checkpoints_of_an_unobserved_training_are_not_continued(dataset, tmp_path):
+    train(CONFIG, dataset, tmp_path / "c")
+    with pytest.raises(CheckpointError, match=r"observed is nothing there, apart, moved 0"):
+        train(CONFIG, dataset, tmp_path / "c", observer=Distances())
+
+
+def test_other_numbers_than_announced_are_refused(dataset):
+    with pytest.raises(ConfigError, match="they differ in loss"):
+        train(CONFIG, dataset, observer=Distances(names=("moved 0", "moved 1", "apart", "loss")))
+
+
+def test_an_impossible_interval_is_refused(dataset):
+    with pytest.raises(ConfigError, match="every is 0: measure every epoch"):
+        train(CONFIG, dataset, observer=replace(Distances(), every=0))
