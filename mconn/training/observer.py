@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mconn.errors import ConfigError
+from mconn.progress import Field
 from mconn.types import Params
 
 Observed = dict[str, Float[np.ndarray, " measurements"]]
@@ -37,8 +38,13 @@ class Observer(abc.ABC):
             initial: those that they had before the first epoch.
         """
 
-    def show(self, observed: Observed) -> None:  # noqa: B027 - showing is a choice
-        """Called after every measurement with all of them so far, also those before a stop."""
+    def show(self, observed: Observed) -> Mapping[str, Field]:
+        """Called after every measurement with all of them so far, also those before a stop.
+
+        Returns:
+            What to show beside the training's progress until the next measurement.
+        """
+        return {}
 
     def is_due(self, epoch: int, epochs: int) -> bool:
         """Whether the networks are measured after so many epochs."""
@@ -58,8 +64,13 @@ def nothing_observed(observer: Observer | None, epochs: int) -> Observed:
     return {name: np.full(epochs + 1, np.nan) for name in sorted(observer.names)}
 
 
-def observe(observer: Observer, observed: Observed, epoch: int, now: Params, start: Params) -> None:
+def observe(
+    observer: Observer, observed: Observed, epoch: int, now: Params, start: Params
+) -> Mapping[str, Field]:
     """Measure, note the numbers in ``observed``, and show them.
+
+    Returns:
+        What to show beside the training's progress.
 
     Raises:
         ConfigError: if the observer returns other names than it announced.
@@ -73,4 +84,4 @@ def observe(observer: Observer, observed: Observed, epoch: int, now: Params, sta
         )
     for name, value in measured.items():
         observed[name][epoch] = value
-    observer.show(observed)
+    return observer.show(observed)

@@ -88,11 +88,11 @@ def run(
     data = jax.device_put((dataset.train, dataset.validation), program.on_every_device)
     observed = nothing_observed(observer, config.epochs)
     done, state, history, observed = start(config, dataset, program, saved, seeds, observed)
-    initial = None
+    initial, shown = None, {}
     if observer is not None:
         initial = state.variables if done == 0 else program.initialise(seeds).variables
         if done == 0:
-            observe(observer, observed, 0, initial, initial)
+            shown = observe(observer, observed, 0, initial, initial)
     with progress.task("train", total=config.epochs, unit="epoch") as task:
         if done:
             progress.note(f"train: going on after epoch {done} of {config.epochs}")
@@ -107,7 +107,7 @@ def run(
             if dataset.validation is not None:
                 history["validation_accuracy"][epoch] = ends["validation_accuracy"]
             if observer is not None and observer.is_due(epoch + 1, config.epochs):
-                observe(observer, observed, epoch + 1, state.variables, initial)
+                shown = observe(observer, observed, epoch + 1, state.variables, initial)
             if saved is not None:
                 saved.save(epoch + 1, {"state": state, "history": history, "observed": observed})
             examples = steps["loss"].size * config.batch_size
@@ -116,6 +116,7 @@ def run(
                 loss=float(history["train_loss"][epoch].mean()),
                 accuracy=float(history["train_accuracy"][epoch].mean()),
                 speed=f"{examples / (time.perf_counter() - began):,.0f} examples/s",
+                **shown,
             )
     return Trained(to_numpy(state.variables), history, observed)
 

@@ -31,6 +31,7 @@ class Shown(Distances):
 
     def show(self, observed):
         self.shown.append({name: values.copy() for name, values in observed.items()})
+        return {"apart": float(np.nanmax(observed["apart"]))}
 
 
 def test_an_observer_sees_the_networks_and_changes_nothing(dataset):
@@ -47,10 +48,13 @@ def test_an_observer_sees_the_networks_and_changes_nothing(dataset):
 
 
 def test_epochs_between_measurements_are_nan(dataset):
-    observer = Shown(every=3, shown=[])
-    observed = train(CONFIG, dataset, observer=observer).observed
+    observer, progress = Shown(every=3, shown=[]), Recorder()
+    observed = train(CONFIG, dataset, progress=progress, observer=observer).observed
     assert np.isfinite(observed["apart"]).tolist() == [True, False, False, True, True]
     assert [np.isfinite(each["apart"]).sum() for each in observer.shown] == [1, 2, 3]
+    beside = [fields["apart"] for _, fields in progress.updates]
+    assert beside[0] == beside[1] == observed["apart"][0]
+    assert beside[3] == np.nanmax(observed["apart"])
 
 
 @pytest.mark.parametrize("stop_after", [1, 3])
