@@ -39,6 +39,7 @@ def fit(epochs):
     )
 
 
+@pytest.mark.slow
 def test_turns_find_a_lower_curve_than_a_fit_to_the_end_as_it_is(problem):
     group, a, b, data = problem
     start = symmetry.identity(group)

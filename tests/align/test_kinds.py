@@ -141,7 +141,10 @@ def test_a_planted_element_is_undone(name, seed):
     np.testing.assert_allclose(apply(moved, INPUTS), apply(b, INPUTS), atol=1e-4)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow if n == "attention" else ()) for n in NETWORKS],
+)
 def test_the_ascent_climbs_to_a_fixed_point_below_its_bound(name):
     apply, group, a = setting(name)
     b = draw(NETWORKS[name][1], seed=1)

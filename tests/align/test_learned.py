@@ -398,7 +398,7 @@ def digits():
 @pytest.mark.parametrize(
     ("estimator", "start", "limit"),
     [
-        ("sinkhorn", "identity", 0.015),
+        pytest.param("sinkhorn", "identity", 0.015, marks=pytest.mark.slow),
         pytest.param("sinkhorn", "activations", 0.01, marks=pytest.mark.slow),
         pytest.param("straight-through", "activations", 0.02, marks=pytest.mark.slow),
     ],

@@ -99,6 +99,7 @@ def test_an_unknown_architecture_is_refused():
         FamilyGroups("GPT-3", 1, 64, (), ())
 
 
+@pytest.mark.slow
 def test_all_sizes_of_an_atlas_are_as_expected(tmp_path):
     atlas = SymmetryAtlas(
         (

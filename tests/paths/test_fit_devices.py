@@ -52,7 +52,11 @@ def fitted(mesh=None):
 
 @pytest.mark.parametrize(
     ("devices", "count", "shape"),
-    [(8, 1, "2,2,2"), (8, 1, "1,1,8"), (4, 2, "2,2,2")],
+    [
+        (8, 1, "2,2,2"),
+        pytest.param(8, 1, "1,1,8", marks=pytest.mark.slow),
+        (4, 2, "2,2,2"),
+    ],
     ids=["8 devices, all axes", "8 devices, examples", "2 processes of 4 devices"],
 )
 def test_devices_and_processes_do_not_change_a_fit(tmp_path, devices, count, shape):

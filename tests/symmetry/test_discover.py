@@ -62,6 +62,7 @@ def test_a_shape_of_any_size_costs_no_memory():
     assert group.sizes == {"first": n, "second": n}
 
 
+@pytest.mark.slow
 def test_seven_billion_parameters_as_shapes():
     model, tokens = Llama(), jax.ShapeDtypeStruct((2, 8), jnp.int32)
     params = jax.eval_shape(model.init, jax.random.key(0), tokens)
