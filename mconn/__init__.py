@@ -8,6 +8,7 @@ The areas, from the bottom floor to the top (a module imports only from floors b
     align, paths               one network moved onto another; curves between networks
     landscape                  losses along a path, barriers with their intervals
     repair                     the variance collapse of interpolated networks, undone
+    features, functions        what networks compute along a path: by layer, and as outputs
     experiment                 stages, the store, the runner, figures, the report
 
 Each area is imported on first use, so that ``import mconn`` costs nothing.
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
         data as data,
         errors as errors,
         experiment as experiment,
+        features as features,
+        functions as functions,
         landscape as landscape,
         models as models,
         paths as paths,
@@ -39,6 +42,8 @@ __all__ = [
     "data",
     "errors",
     "experiment",
+    "features",
+    "functions",
     "landscape",
     "models",
     "paths",
