@@ -9,6 +9,7 @@ The areas, from the bottom floor to the top (a module imports only from floors b
     landscape                  losses along a path, barriers with their intervals
     repair                     the variance collapse of interpolated networks, undone
     features, functions        what networks compute along a path: by layer, and as outputs
+    diagnostics                the same, tracked while the networks are trained
     experiment                 stages, the store, the runner, figures, the report
 
 Each area is imported on first use, so that ``import mconn`` costs nothing.
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from mconn import (
         align as align,
         data as data,
+        diagnostics as diagnostics,
         errors as errors,
         experiment as experiment,
         features as features,
@@ -40,6 +42,7 @@ __version__ = "0.1.0"
 __all__ = [
     "align",
     "data",
+    "diagnostics",
     "errors",
     "experiment",
     "features",

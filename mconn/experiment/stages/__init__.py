@@ -3,6 +3,7 @@
 Train -- every seed of a training config, together
 Align -- every seed moved onto every earlier one
 Connect -- a curve fitted between every two seeds
+Watch -- every seed trained, with features and barriers tracked meanwhile
 Sweep -- losses along the line or the curve of every pair, and its barriers
 """
 
@@ -10,5 +11,6 @@ from mconn.experiment.stages.align import Align as Align
 from mconn.experiment.stages.connect import Connect as Connect
 from mconn.experiment.stages.sweep import Sweep as Sweep
 from mconn.experiment.stages.train import Train as Train
+from mconn.experiment.stages.watch import Watch as Watch
 
-__all__ = ["Align", "Connect", "Sweep", "Train"]
+__all__ = ["Align", "Connect", "Sweep", "Train", "Watch"]

@@ -1,0 +1,289 @@
+"""Centred kernel alignment: how alike two representations of the same examples are, in [0, 1].
+
+Kornblith et al., *Similarity of Neural Network Representations Revisited*, ICML 2019:
+HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L)). Permutations, rotations and one scale for all units leave
+it as it is. The plain estimate of HSIC is biased: it goes to 1 for wide features of few examples,
+related or not. The debiased one (Song et al. 2012) does not, and can fall below 0.
+"""
+
+import itertools
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from mconn.errors import ConfigError, DataError
+from mconn.features.matrices import check_enough, checked_pair
+from mconn.features.moments import Comparison, check_four
+
+KERNEL_ROWS = 512
+"""Rows of a kernel that are in memory at a time."""
+
+MEDIAN_EXAMPLES = 1000
+"""Examples whose distances the median is taken of."""
+
+BLOCKS = 4
+"""Blocks of columns of a symmetric product, of which only those on one side are computed."""
+
+
+def linear_cka(x: Any, y: Any, *, debiased: bool = True) -> float:
+    """Linear CKA of two matrices of features of the same examples.
+
+    Args:
+        x: shape (n, p).
+        y: shape (n, q).
+        debiased: whether HSIC is estimated without bias.
+
+    Raises:
+        StructureError: if they are no matrices of the same number of rows.
+        DataError: if one is constant or not finite, or there are fewer than 4 examples.
+    """
+    return float(cka_table({"x": x}, {"y": y}, debiased=debiased)[0, 0])
+
+
+def cka_table(
+    xs: Mapping[str, Any], ys: Mapping[str, Any], *, debiased: bool = True
+) -> Float[np.ndarray, "layers_x layers_y"]:
+    """Linear CKA of every layer of one network with every layer of another.
+
+    Every product of a layer with itself is computed once, and half of it, as it is symmetric.
+
+    Args:
+        xs: features by layer, each (n, units).
+        ys: those of the other network on the same examples in the same order.
+        debiased: whether HSIC is estimated without bias.
+
+    Warns:
+        FewExamplesWarning: if it is biased, and there are no more examples than units.
+
+    Raises:
+        StructureError: if they are no matrices of the same number of rows.
+        DataError: naming a layer that is constant or not finite; if there are fewer than 4
+            examples.
+    """
+    given: list[np.ndarray] = []
+    for layers in (xs, ys):
+        for name, layer in layers.items():
+            first = given[0] if given else layer
+            given.append(checked_pair(first, layer, (f"'{next(iter(xs))}'", f"'{name}'"))[1])
+    left, right = tuple(given[: len(xs)]), tuple(given[len(xs) :])
+    count = len(left[0])
+    if debiased:
+        check_four(count)
+    else:
+        widest = max(each.shape[1] for each in given)
+        check_enough(count, widest, "biased CKA", refuse=False)
+    cross, of_x, of_y = table_of_criteria(left, right, debiased)
+    return normalised(cross, of_x, of_y, [*xs], [*ys])
+
+
+def normalised(
+    cross: Any, of_x: Any, of_y: Any, names_x: list[str], names_y: list[str]
+) -> Float[np.ndarray, "layers_x layers_y"]:
+    """HSIC over the roots of those of both with themselves.
+
+    Raises:
+        DataError: naming a layer whose own criterion is not above 0, where CKA is not defined.
+    """
+    cross, of_x, of_y = (np.asarray(each, np.float64) for each in (cross, of_x, of_y))
+    for names, own in ((names_x, of_x), (names_y, of_y)):
+        for name, value in zip(names, own, strict=True):
+            if not value > 0:
+                raise DataError(
+                    f"the features '{name}' do not vary enough on these examples for CKA, which "
+                    f"would divide by {value:.1e}: take more examples"
+                )
+    return cross / np.sqrt(np.outer(of_x, of_y))
+
+
+def ratio(xx: Any, yy: Any, xy: Any, layer: str = "x") -> float:
+    """`normalised` of one pair."""
+    cross, of_x, of_y = (
+        np.reshape(each, shape) for each, shape in ((xy, (1, 1)), (xx, 1), (yy, 1))
+    )
+    return float(normalised(cross, of_x, of_y, [layer], [layer])[0, 0])
+
+
+@partial(jax.jit, static_argnums=2)
+def table_of_criteria(
+    xs: tuple[Array, ...], ys: tuple[Array, ...], debiased: bool
+) -> tuple[Array, Array, Array]:
+    """HSIC of every pair, and of every layer with itself."""
+    xs, ys = (tuple(map(centred, layers)) for layers in (xs, ys))
+    own = [tuple(self_product(x) for x in layers) for layers in (xs, ys)]
+    squares = [[jnp.einsum("ij,ij->i", x, x) for x in layers] for layers in (xs, ys)]
+    pairs = [[jnp.square(x.T @ y).sum() for y in ys] for x in xs]
+    count = len(xs[0])
+
+    def corrected(product: Array, kx: Array, ky: Array) -> Array:
+        # Of centred features: the sums over rows are minus the diagonal.
+        if not debiased:
+            return product
+        both = kx @ ky
+        totals = kx.sum() * ky.sum() / ((count - 1) * (count - 2))
+        return product - both + totals - 2 / (count - 2) * both
+
+    cross = jnp.stack(
+        [
+            jnp.stack(
+                [corrected(pairs[i][j], squares[0][i], squares[1][j]) for j in range(len(ys))]
+            )
+            for i in range(len(xs))
+        ]
+    )
+    alone = [
+        jnp.stack([corrected(p, k, k) for p, k in zip(products, ks, strict=True)])
+        for products, ks in zip(own, squares, strict=True)
+    ]
+    return cross, alone[0], alone[1]
+
+
+def centred(x: Array) -> Array:
+    """Features less their means, in single precision or wider."""
+    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    return wide - wide.mean(axis=0)
+
+
+def self_product(x: Float[Array, "n p"]) -> Float[Array, ""]:
+    """|X^T X|_F^2 from the blocks on and above the diagonal."""
+    edges = np.linspace(0, x.shape[1], min(BLOCKS, x.shape[1]) + 1).astype(int)
+    total = jnp.zeros((), x.dtype)
+    for start, end in itertools.pairwise(edges):
+        here = x[:, start:end]
+        total += jnp.square(here.T @ here).sum()
+        if end < x.shape[1]:
+            total += 2 * jnp.square(here.T @ x[:, end:]).sum()
+    return total
+
+
+def cka_of(moments: Comparison, *, debiased: bool = True, layer: str = "x") -> float:
+    """Linear CKA from moments that were summed in one pass over the examples.
+
+    Raises:
+        DataError: naming the layer, if its features do not vary.
+    """
+    return ratio(*(each.hsic(debiased) for each in moments), layer=layer)
+
+
+def minibatch_cka(x: Any, y: Any, *, batch_size: int = 256) -> float:
+    """Linear CKA from the debiased HSIC of minibatches, whose means are taken before the ratio.
+
+    Nguyen et al., ICLR 2021 (*Do Wide and Deep Networks Learn the Same Things?*), equation 4:
+    the mean does not depend on the size of the batches but for its noise. Batches are of equal
+    size, or differ by one; no batch counts for more than another.
+
+    Args:
+        x: shape (n, p).
+        y: shape (n, q).
+        batch_size: largest number of examples of a batch; at least 4.
+
+    Raises:
+        ConfigError: if a batch would have fewer than 4 examples; and as `linear_cka`.
+    """
+    x, y = checked_pair(x, y)
+    batches = -(-len(x) // batch_size) if batch_size >= 1 else 0
+    if batches < 1 or len(x) // batches < 4:
+        raise ConfigError(
+            f"batch_size is {batch_size} for {len(x)} examples: every batch needs at least 4"
+        )
+    parts = zip(np.array_split(x, batches), np.array_split(y, batches), strict=True)
+    return ratio(*np.mean([batch_criteria(a, b) for a, b in parts], axis=0))
+
+
+def batch_criteria(x: Any, y: Any) -> tuple[float, float, float]:
+    """HSIC_1 of one batch: x with itself, y with itself, and both."""
+    cross, of_x, of_y = table_of_criteria((x,), (y,), True)
+    scale = len(x) * (len(x) - 3)
+    return float(of_x[0]) / scale, float(of_y[0]) / scale, float(cross[0, 0]) / scale
+
+
+class KernelSums(NamedTuple):
+    """What HSIC of two kernels K and L needs of them."""
+
+    product: Array
+    rows_x: Array
+    rows_y: Array
+
+
+def rbf_cka(x: Any, y: Any, *, bandwidth: float = 1.0, debiased: bool = True) -> float:
+    """CKA with Gaussian kernels exp(-|a - b|^2 / (2 s^2)).
+
+    Kernels are computed ``KERNEL_ROWS`` rows at a time, so that memory is linear in the examples.
+
+    Args:
+        x: shape (n, p).
+        y: shape (n, q).
+        bandwidth: s as a multiple of the median distance between two examples (of at most 1000 of
+            them, evenly spaced).
+        debiased: whether HSIC is estimated without bias.
+
+    Raises:
+        ConfigError: if the bandwidth is not above 0; and as `linear_cka`.
+    """
+    if not bandwidth > 0:
+        raise ConfigError(f"bandwidth is {bandwidth}: it must be above 0")
+    x, y = checked_pair(x, y)
+    if debiased:
+        check_four(len(x))
+    scales = [1 / (2 * (bandwidth * median_distance(each)) ** 2) for each in (x, y)]
+    xx, yy, xy = (
+        float(kernel_criterion(a, b, s, r, debiased))
+        for (a, s), (b, r) in (
+            ((x, scales[0]), (x, scales[0])),
+            ((y, scales[1]), (y, scales[1])),
+            ((x, scales[0]), (y, scales[1])),
+        )
+    )
+    return ratio(xx, yy, xy)
+
+
+def median_distance(x: np.ndarray) -> float:
+    """The median distance between two different examples.
+
+    Raises:
+        DataError: if it is 0.
+    """
+    from scipy.spatial.distance import pdist
+
+    some = np.linspace(0, len(x) - 1, min(len(x), MEDIAN_EXAMPLES)).astype(int)
+    found = float(np.median(pdist(x[some].astype(np.float64))))
+    if not found > 0:
+        raise DataError("half of the examples have the same features: no bandwidth can be chosen")
+    return found
+
+
+@partial(jax.jit, static_argnums=4)
+def kernel_criterion(
+    x: Float[Array, "n p"], y: Float[Array, "n q"], scale_x: Any, scale_y: Any, debiased: bool
+) -> Float[Array, ""]:
+    """HSIC of two Gaussian kernels, unnormalised, from blocks of their rows."""
+    count = len(x)
+    blocks = -(-count // KERNEL_ROWS)
+    rows = jnp.arange(blocks * KERNEL_ROWS).reshape(blocks, KERNEL_ROWS)
+
+    def of_block(numbers: Array) -> KernelSums:
+        real = numbers < count
+        numbers = jnp.minimum(numbers, count - 1)
+        kept = real[:, None] & (~debiased | (numbers[:, None] != jnp.arange(count)))
+        kx, ky = (
+            jnp.where(kept, jnp.exp(-s * distances(each[numbers], each)), 0)
+            for each, s in ((centred(x), scale_x), (centred(y), scale_y))
+        )
+        return KernelSums((kx * ky).sum(), kx.sum(axis=1), ky.sum(axis=1))
+
+    found = jax.lax.map(of_block, rows)
+    product, rows_x, rows_y = found.product.sum(), found.rows_x.ravel(), found.rows_y.ravel()
+    totals, joint = rows_x.sum() * rows_y.sum(), rows_x @ rows_y
+    if debiased:
+        return product + totals / ((count - 1) * (count - 2)) - 2 / (count - 2) * joint
+    return product - 2 / count * joint + totals / count**2
+
+
+def distances(a: Float[Array, "m p"], b: Float[Array, "n p"]) -> Float[Array, "m n"]:
+    """Squared distances of all rows."""
+    squares = [jnp.einsum("ij,ij->i", each, each) for each in (a, b)]
+    return jnp.maximum(squares[0][:, None] + squares[1] - 2 * a @ b.T, 0)
