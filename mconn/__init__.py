@@ -9,7 +9,8 @@ The areas, from the bottom floor to the top (a module imports only from floors b
     landscape                  losses along a path, barriers with their intervals
     repair                     the variance collapse of interpolated networks, undone
     features, functions        what networks compute along a path: by layer, and as outputs
-    diagnostics                the same, tracked while the networks are trained
+    tangent                    empirical tangent kernels, along a training or a path
+    diagnostics                features and barriers, tracked while the networks are trained
     experiment                 stages, the store, the runner, figures, the report
 
 Each area is imported on first use, so that ``import mconn`` costs nothing.
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         paths as paths,
         repair as repair,
         symmetry as symmetry,
+        tangent as tangent,
         training as training,
         trees as trees,
         types as types,
@@ -52,6 +54,7 @@ __all__ = [
     "paths",
     "repair",
     "symmetry",
+    "tangent",
     "training",
     "trees",
     "types",
