@@ -44,7 +44,7 @@ class Orbit(Path):
         t = jnp.asarray(t, float)
         element = exp(self.symmetry, {name: t * part for name, part in self.tangent.items()})
 
-        def choose(start: Any, end: Any, between: Array) -> Array:
+        def choose(start: Any, end: Any, between: Any) -> Array:
             return jnp.where(t == 0, start, jnp.where(t == 1, end, between))
 
         inside = act(self.symmetry, element, self.start)
