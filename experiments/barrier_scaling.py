@@ -14,7 +14,13 @@ import pyarrow as pa
 
 from experiments.scaling_claims import anchor_claims, control_claims, shape_claims
 from experiments.scaling_figures import scaling_figure
-from experiments.scaling_table import along_axis, barrier_means, end_losses, headline
+from experiments.scaling_table import (
+    along_axis,
+    barrier_means,
+    barrier_ranges,
+    end_losses,
+    headline,
+)
 from mconn.choices import check_choice
 from mconn.errors import ConfigError
 from mconn.experiment import Experiment, Report, Result, Section, Stage
@@ -150,7 +156,12 @@ class BarrierScaling(Experiment):
                 ),
             ],
             claims=[
-                *anchor_claims(self.expected, self.expected_source, means),
+                *anchor_claims(
+                    self.expected,
+                    self.expected_source,
+                    means,
+                    barrier_ranges(self.axis, barriers),
+                ),
                 *(shape_claims(self.axis, self.places, shown, means) if self.expected else ()),
                 *control_claims(self.places, self.methods, means, aligned),
             ],

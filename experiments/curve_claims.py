@@ -72,6 +72,13 @@ def curve_claims(
             between(offset),
             bool(np.all((offset >= 0.9) & (offset <= 1.0))),
         ),
+        Claim(
+            f"the middle control point of the {method} moves by more than a few percent",
+            "against the notes that this project started from",
+            "at least a fifth of the distance of the ends, for every pair",
+            between(offset),
+            bool(np.all(offset >= 0.2)),
+        ),
     ]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from experiments.control_claims import alignment_claims
-from experiments.scaling_table import Means
+from experiments.scaling_table import Means, Ranges
 from mconn.experiment import Claim, Result
 
 SMALL = 0.2
@@ -13,7 +13,7 @@ SMALL = 0.2
 
 
 def anchor_claims(
-    expected: Sequence[tuple[int, str, float]], source: str, means: Means
+    expected: Sequence[tuple[int, str, float]], source: str, means: Means, ranges: Ranges
 ) -> list[Claim]:
     """Every known mean train barrier is met within 40 %."""
     return [
@@ -23,6 +23,7 @@ def anchor_claims(
             value,
             means[method, "train", place],
             relative=0.4,
+            interval=ranges[method, "train", place],
         )
         for place, method, value in expected
         if (method, "train", place) in means

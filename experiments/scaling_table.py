@@ -13,6 +13,9 @@ from mconn.experiment.tables import gather, where
 Means = Mapping[tuple[str, str, int], float]
 """The mean train or test chord barrier by method, split and place on the axis."""
 
+Ranges = Mapping[tuple[str, str, int], str]
+"""The lowest and the highest pair of the same."""
+
 Losses = Mapping[tuple[str, int], Float[np.ndarray, " networks"]]
 """The losses of the trained networks by split and place on the axis."""
 
@@ -30,12 +33,24 @@ def along_axis(
     return pa.concat_tables(tables) if tables else pa.table({})
 
 
-def barrier_means(axis: str, barriers: pa.Table) -> Means:
-    """The mean over pairs of the chord barrier of the loss."""
+def chord_barriers(axis: str, barriers: pa.Table) -> Mapping[tuple[str, str, int], list[float]]:
+    """The chord barrier of the loss of every pair, by method, split and place."""
     values: dict[tuple[str, str, int], list[float]] = {}
     for row in where(barriers, kind="chord", metric="loss").to_pylist():
         values.setdefault((row["method"], row["split"], row[axis]), []).append(row["value"])
+    return values
+
+
+def barrier_means(axis: str, barriers: pa.Table) -> Means:
+    """The mean over pairs of the chord barrier of the loss."""
+    values = chord_barriers(axis, barriers)
     return {key: float(np.mean(each)) for key, each in values.items()}
+
+
+def barrier_ranges(axis: str, barriers: pa.Table) -> Ranges:
+    """The lowest and the highest pair, in words."""
+    values = chord_barriers(axis, barriers)
+    return {key: f"[{min(each):.3g}, {max(each):.3g}] over pairs" for key, each in values.items()}
 
 
 def end_losses(axis: str, profile: pa.Table) -> Losses:

@@ -34,6 +34,7 @@ commands:
   plane A B C --model FILE --out OUT         the loss on the plane through saved networks
   list                                       the runs in the results folder
   show RUN                                   the headline numbers and claims of a run
+  claims [ROW ...]                           the notes' statements, put to the test, and verdicts
 
   mconn run FILE --help                      the options of an experiment
   mconn align --help                         what a saved network may be
@@ -96,6 +97,7 @@ def dispatch(words: list[str]) -> int:
         "plane": plane,
         "list": list_runs,
         "show": show,
+        "claims": claims,
     }
     if not words or words[0] in ("-h", "--help", "help"):
         sys.stdout.write(HELP)
@@ -272,6 +274,14 @@ def show(words: list[str]) -> int:
         raise ConfigError(f"there are no runs in {options.results}: `mconn run FILE` makes one")
     print_run(runs[0])
     return 0
+
+
+def claims(words: list[str]) -> int:
+    """``mconn claims [ROW ...] [--all] [--study NAME] [--record] [--markdown FILE]``."""
+    from mconn import claims_command
+
+    set_up_jax()  # the configs of runs are read, to see whether they have changed
+    return claims_command.claims(words)
 
 
 def set_up_jax() -> None:

@@ -148,6 +148,26 @@ class PlaneOptions(SavedOptions):
 
 
 @dataclass(frozen=True)
+class ClaimsOptions(ListOptions):
+    """What `mconn claims` accepts."""
+
+    rows: Annotated[tuple[int, ...], tyro.conf.Positional] = ()
+    """Numbers of statements to show in full; none for the overview."""
+
+    all: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Show the claims of all studies, too."""
+
+    study: str = ""
+    """Show the claims of this study, such as digits_curves."""
+
+    record: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Keep the runs of the results folder in docs/claims.json of the checkout."""
+
+    markdown: Path | None = None
+    """File to write the page of the documentation to, from what was recorded."""
+
+
+@dataclass(frozen=True)
 class ShowOptions(ListOptions):
     """What `mconn show` accepts."""
 

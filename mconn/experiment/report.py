@@ -22,6 +22,8 @@ class Claim:
         measured: ours.
         tolerance: how far apart the two may be, in words; empty where the relation is exact.
         holds: whether the claim holds. A claim that fails is shown as failing; it is no error.
+        interval: of the measured number, with what it is taken over, such as "[1.12, 1.15] over
+            pairs"; empty where the number is exact or tells its spread itself.
     """
 
     statement: str
@@ -30,6 +32,7 @@ class Claim:
     measured: str | float | int
     holds: bool
     tolerance: str = ""
+    interval: str = ""
 
     @classmethod
     def near(
@@ -39,6 +42,7 @@ class Claim:
         expected: float | int,
         measured: float | int,
         relative: float,
+        interval: str = "",
     ) -> "Claim":
         """The claim that a number is within a share of the expected one.
 
@@ -48,9 +52,11 @@ class Claim:
             expected: the source's number.
             measured: ours.
             relative: the largest ``|measured - expected| / |expected|`` that is accepted.
+            interval: of our number.
         """
         holds = abs(measured - expected) <= relative * abs(expected)
-        return cls(statement, source, expected, measured, holds, f"± {100 * relative:g} %")
+        tolerance = f"± {100 * relative:g} %"
+        return cls(statement, source, expected, measured, holds, tolerance, interval)
 
 
 @dataclass(frozen=True)

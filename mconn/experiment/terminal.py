@@ -50,7 +50,7 @@ def claims(stored: list[dict[str, Any]]) -> Table:
     table = Table.grid(padding=(0, 2))
     for claim in stored:
         verdict = Text("holds", "green") if claim["holds"] else Text("fails", "red")
-        numbers = f"{cell(claim['measured'])}, expected {cell(claim['expected'])}"
-        told = f"{claim['statement']}: {numbers} {claim['tolerance']}"
-        table.add_row(verdict, Text(told.rstrip()))
+        found = f"{cell(claim['measured'])} {claim.get('interval', '')}".rstrip()
+        told = f"{claim['statement']}: {found}, expected {cell(claim['expected'])}"
+        table.add_row(verdict, Text(f"{told} {claim['tolerance']}".rstrip()))
     return table
