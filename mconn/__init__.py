@@ -9,6 +9,7 @@ The areas, from the bottom floor to the top (a module imports only from floors b
     landscape                  losses along a path, barriers with their intervals
     repair                     the variance collapse of interpolated networks, undone
     features, functions        what networks compute along a path: by layer, and as outputs
+    curvature                  Hessian, Gauss-Newton, Fisher: eigenvalues, traces, densities
     tangent                    empirical tangent kernels, along a training or a path
     diagnostics                features and barriers, tracked while the networks are trained
     experiment                 stages, the store, the runner, figures, the report
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mconn import (
         align as align,
+        curvature as curvature,
         data as data,
         diagnostics as diagnostics,
         errors as errors,
@@ -43,6 +45,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "align",
+    "curvature",
     "data",
     "diagnostics",
     "errors",

@@ -1,0 +1,176 @@
+"""The spectral density of an operator, by stochastic Lanczos quadrature."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from mconn.curvature.operator import Operator, check_dimension, check_given, not_finite, on_flat
+from mconn.curvature.probes import check_probes, over_probes
+from mconn.curvature.trace import standard_error
+from mconn.errors import ConfigError, DivergenceError
+from mconn.types import Key
+
+REACH = 6.0
+"""How many widths a grid reaches beyond the outermost nodes: what is left out is below 1e-8."""
+
+
+class Curve(NamedTuple):
+    """A function of the eigenvalue.
+
+    Attributes:
+        at: the eigenvalues.
+        mean: over random vectors.
+        standard_error: of the mean; not a number where there is one random vector only.
+    """
+
+    at: Float[np.ndarray, " points"]
+    mean: Float[np.ndarray, " points"]
+    standard_error: Float[np.ndarray, " points"]
+
+
+@dataclass(frozen=True)
+class Density:
+    """The distribution of the eigenvalues: for every random vector, real weights that sum to one.
+
+    The mean of a function f over all eigenvalues is the mean over random vectors of
+    sum_i weights_i f(nodes_i), exact for polynomials up to the degree 2 steps - 1.
+
+    Attributes:
+        nodes: where the weight sits, in ascending order.
+        weights: shares of all eigenvalues, each 0 or more.
+        dimension: the number of eigenvalues.
+    """
+
+    nodes: Float[np.ndarray, "probes steps"]
+    weights: Float[np.ndarray, "probes steps"]
+    dimension: int
+
+    def mean(self, function: Callable[[np.ndarray], np.ndarray]) -> tuple[float, float]:
+        """The mean of a function over all eigenvalues, and its standard error.
+
+        Args:
+            function: of an array of eigenvalues; times ``dimension`` the mean is the trace of
+                the function of the operator.
+        """
+        samples = (self.weights * function(self.nodes)).sum(axis=1)
+        return float(samples.mean()), float(standard_error(samples))
+
+    def grid(self, width: float, points: int = 1000) -> Float[np.ndarray, " points"]:
+        """Equispaced eigenvalues that hold the whole broadened density.
+
+        Args:
+            width: that of the bells.
+            points: how many.
+        """
+        margin = REACH * width
+        return np.linspace(self.nodes.min() - margin, self.nodes.max() + margin, points)
+
+    def curve(self, at: Float[np.ndarray, " points"], width: float) -> Curve:
+        """The density with every node broadened into a normal bell; its integral is one.
+
+        Args:
+            at: the eigenvalues, as from `grid`; a spacing below the width resolves the bells.
+            width: standard deviation of the bells, in the unit of the eigenvalues. Details that
+                are finer are not shown, whatever the number of steps.
+
+        Raises:
+            ConfigError: if the width is not positive.
+        """
+        if not width > 0:
+            raise ConfigError(f"width is {width}: a bell needs a positive one")
+        samples = np.stack(
+            [
+                np.exp(-0.5 * ((at[:, None] - nodes) / width) ** 2) @ weights
+                for nodes, weights in zip(self.nodes, self.weights, strict=True)
+            ]
+        ) / (width * np.sqrt(2 * np.pi))
+        return Curve(at, samples.mean(axis=0), standard_error(samples))
+
+    def cumulative(self, at: Float[np.ndarray, " points"]) -> Curve:
+        """The share of eigenvalues up to each point, without any broadening."""
+        samples = np.stack(
+            [
+                np.concatenate([[0.0], np.cumsum(weights)])[np.searchsorted(nodes, at, "right")]
+                for nodes, weights in zip(self.nodes, self.weights, strict=True)
+            ]
+        )
+        return Curve(at, samples.mean(axis=0), standard_error(samples))
+
+
+def density(operator: Operator, key: Key, *, steps: int = 100, probes: int = 2) -> Density:
+    """The spectral density, by Lanczos from random vectors (Golub and Meurant 2010; Ubaru 2017).
+
+    The recurrence has three terms and no reorthogonalisation, which would cost more than the
+    products. In finite precision eigenvalues then come out several times, and the weights of such
+    ghosts share what belongs to the one eigenvalue: a quadrature does not mind (Greenbaum 1989,
+    *Behavior of slightly perturbed Lanczos and conjugate-gradient recurrences*). A list of
+    eigenvalues would: see `eigenpairs`.
+
+    Args:
+        operator: symmetric.
+        key: for the random vectors.
+        steps: products for each of them, and nodes of its quadrature.
+        probes: random vectors; two at least for standard errors.
+
+    Raises:
+        ConfigError: if steps or probes are not positive.
+        StructureError: if the operator is not symmetric.
+        DivergenceError: if a product is not finite.
+    """
+    check_probes(probes)
+    if steps < 1:
+        raise ConfigError(f"steps is {steps}: a quadrature needs at least 1")
+    check_dimension(operator, 1)
+    check_given(operator, key)
+    diagonals, couplings = jax.device_get(recurrences(operator, key, steps, probes))
+    if not (np.isfinite(diagonals).all() and np.isfinite(couplings).all()):
+        raise DivergenceError(not_finite(operator))
+    found = [quadrature(*each) for each in zip(diagonals, couplings, strict=True)]
+    nodes, weights = (np.stack(each) for each in zip(*found, strict=True))
+    return Density(nodes, weights, operator.dimension)
+
+
+@partial(jax.jit, static_argnums=(2, 3))
+def recurrences(
+    operator: Operator, key: Key, steps: int, probes: int
+) -> tuple[Float[Array, "probes steps"], Float[Array, "probes steps"]]:
+    """Diagonals and off-diagonals of the tridiagonal matrices, one for each random vector."""
+    multiply = on_flat(operator)
+
+    def step(carry: tuple[Array, Array, Array, Array], _: None) -> tuple[tuple, tuple]:
+        before, vector, beta, norm = carry
+        rest = multiply(vector) - beta * before
+        alpha = vector @ rest
+        rest = rest - alpha * vector
+        beta = jnp.linalg.norm(rest)
+        norm = jnp.maximum(norm, jnp.maximum(jnp.abs(alpha), beta))
+        # An invariant space ends the recurrence: what follows has no weight.
+        ended = beta <= 10 * jnp.finfo(beta.dtype).eps * norm
+        beta = jnp.where(ended, 0, beta)
+        after = jnp.where(ended, 0, rest / jnp.where(ended, 1, beta))
+        return (vector, after, beta, norm), (alpha, beta)
+
+    def recurrence(probe: Array) -> tuple[Array, Array]:
+        start = probe / jnp.sqrt(jnp.asarray(probe.size, probe.dtype))
+        nothing = jnp.zeros((), probe.dtype)
+        carry = (jnp.zeros_like(probe), start, nothing, nothing)
+        return jax.lax.scan(step, carry, None, length=steps)[1]
+
+    return over_probes(recurrence, operator.template, key, probes)
+
+
+def quadrature(
+    diagonal: Float[np.ndarray, " steps"], coupling: Float[np.ndarray, " steps"]
+) -> tuple[Float[np.ndarray, " steps"], Float[np.ndarray, " steps"]]:
+    """Nodes and weights of one recurrence, in double precision."""
+    from scipy.linalg import eigh_tridiagonal
+
+    diagonal, coupling = diagonal.astype(np.float64), coupling.astype(np.float64)
+    nodes, vectors = eigh_tridiagonal(diagonal, coupling[:-1])
+    return nodes, vectors[0] ** 2

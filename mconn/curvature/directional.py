@@ -1,0 +1,226 @@
+"""Curvature in a direction, example by example, at a network and along a path."""
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from mconn import trees
+from mconn.curvature.over_data import chosen_leaves
+from mconn.curvature.vectors import restrict
+from mconn.errors import ConfigError, DivergenceError, StructureError
+from mconn.landscape import Profile, evaluate
+from mconn.landscape.batches import fold
+from mconn.landscape.program import SLOPE, Examples, loss_of, values_of, velocity
+from mconn.paths import Path
+from mconn.paths.domain import INTERVAL, Domain
+from mconn.types import Batch, EvalFn, Params
+
+CURVATURE, SECOND = "curvature", "second derivative"
+"""The metrics v^T H v, with v the velocity of the path, and the second derivative by t."""
+
+
+class Moving(NamedTuple):
+    """A network, and how it moves.
+
+    Attributes:
+        params: the network.
+        velocity: its first derivative by t; zero for leaves that are no parameters.
+        acceleration: its second one; zero on a line.
+    """
+
+    params: Params
+    velocity: Params
+    acceleration: Params
+
+
+@dataclass(frozen=True)
+class Turning:
+    """The loss of a moving network with its derivatives, for every example; an EvalFn.
+
+    Attributes:
+        eval_fn: (params, batch) -> {"loss": (n,), ...}.
+    """
+
+    eval_fn: EvalFn
+
+    def __call__(self, moving: Moving, batch: Batch) -> dict[str, Float[Array, "n"]]:
+        """The loss, its slope, its curvature along the velocity, and its second derivative."""
+
+        def losses(params: Params) -> Array:
+            return loss_of(values_of(self.eval_fn, params, batch))
+
+        def slopes(params: Params) -> tuple[Array, Array]:
+            return jax.jvp(losses, (params,), (moving.velocity,))
+
+        (loss, slope), (_, curvature) = jax.jvp(slopes, (moving.params,), (moving.velocity,))
+        _, bend = jax.jvp(losses, (moving.params,), (moving.acceleration,))
+        return {"loss": loss, SLOPE: slope, CURVATURE: curvature, SECOND: curvature + bend}
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class WithMotion(Path):
+    """A path whose points know their velocity and acceleration."""
+
+    path: Path
+    domain: Domain = field(default=INTERVAL, metadata={"static": True})
+
+    def __call__(self, t: Any) -> Moving:
+        """The network at t, and its derivatives there."""
+        once, twice = jax.jvp(partial(velocity, self.path), (t,), (jnp.ones_like(t),))
+        params = self.path(t)
+        return Moving(params, parameters_only(params, once), parameters_only(params, twice))
+
+    def arc_length(self, ts: Float[np.ndarray | Array, "points ..."]) -> Float[Array, "points"]:
+        """The length of the path itself."""
+        return self.path.arc_length(ts)
+
+
+def parameters_only(params: Params, motion: Params) -> Params:
+    """The motion, with zero for normaliser statistics."""
+    moving = restrict(motion, chosen_leaves(params, None))
+    return jax.tree.map(
+        lambda leaf, like: jnp.zeros_like(like) if leaf is None else leaf,
+        moving,
+        motion,
+        is_leaf=lambda leaf: leaf is None,
+    )
+
+
+@dataclass(frozen=True)
+class Directional:
+    """The curvature along a path.
+
+    Attributes:
+        profile: the metrics ``loss``, ``slope``, ``curvature`` (v^T H v with v the velocity) and
+            ``second derivative`` (by t; equal to it on a line), per point and example.
+        speed: |v| at every point, of the parameters alone.
+    """
+
+    profile: Profile
+    speed: Float[np.ndarray, " points"]
+
+    def curvature(self) -> Float[np.ndarray, " points"]:
+        """v^T H v / |v|^2 of the mean loss: between the Hessian's extreme eigenvalues."""
+        return self.profile.mean(CURVATURE) / self.speed**2
+
+    def standard_error(self) -> Float[np.ndarray, " points"]:
+        """Of `curvature`, over examples."""
+        return self.profile.standard_error(CURVATURE) / self.speed**2
+
+
+def directional_along(
+    eval_fn: EvalFn, path: Path, ts: Any, data: Batch, *, batch_size: int = 1000, **options: Any
+) -> Directional:
+    """The second derivative of every example's loss along the path, in one compiled program.
+
+    No Hessian is formed, and no vector product with it: two derivatives in forward mode give the
+    value of each example, and thereby standard errors.
+
+    Args:
+        eval_fn: (params, batch) -> {"loss": (n,), ...}; hashable.
+        path: a curve.
+        ts: its points; with all of 0, 1/N, ..., 1 the result can go to `kinks`.
+        data: examples.
+        batch_size: as in `mconn.landscape.evaluate`.
+        options: others of `evaluate`, such as ``mesh``, ``memory`` and ``cells``.
+
+    Raises:
+        ConfigError: if the path is a surface.
+        DivergenceError: if a derivative is not finite, naming the point.
+        StructureError: if the path stands still at a point; and as `evaluate`.
+    """
+    if path.domain != INTERVAL:
+        raise ConfigError(f"directions are those of curves, not of {path.domain.name}")
+    profile = evaluate(
+        Turning(eval_fn), WithMotion(path), ts, data, batch_size=batch_size, **options
+    )
+    profile.check_finite(SECOND)
+    speed = np.asarray(speeds(path, jnp.asarray(profile.t)))
+    if not (speed > 0).all():
+        raise StructureError(
+            f"the path stands still at t = {profile.t[np.argmin(speed)]}, where it has no "
+            "direction: leave that point out"
+        )
+    return Directional(profile, speed)
+
+
+@jax.jit
+def speeds(path: Path, ts: Float[Array, " points"]) -> Float[Array, " points"]:
+    """|velocity| at every point."""
+
+    def at(t: Any) -> Array:
+        motion = WithMotion(path)(t).velocity
+        return jnp.sqrt(trees.inner(motion, motion))
+
+    return jax.lax.map(at, ts)
+
+
+@dataclass(frozen=True)
+class SecondDerivative:
+    """The curvature of the loss in one direction d.
+
+    Attributes:
+        samples: d^T H d / |d|^2 with the Hessian of each example's own loss.
+    """
+
+    samples: Float[np.ndarray, " examples"]
+
+    @property
+    def value(self) -> float:
+        """Of the mean loss."""
+        return float(self.samples.mean(dtype=np.float64))
+
+    @property
+    def standard_error(self) -> float:
+        """Of the value, over examples."""
+        return float(self.samples.std(ddof=1, dtype=np.float64) / np.sqrt(len(self.samples)))
+
+
+def directional(
+    eval_fn: EvalFn, params: Params, direction: Params, data: Batch, *, batch_size: int = 1000
+) -> SecondDerivative:
+    """d^T H d / |d|^2 of every example, at one network.
+
+    Args:
+        eval_fn: (params, batch) -> {"loss": (n,), ...}; hashable.
+        params: the network.
+        direction: d, a tree like it; normaliser statistics in it are not used.
+        data: examples.
+        batch_size: largest number of examples in one batch.
+
+    Raises:
+        StructureError: if the direction is zero or no tree like the network.
+        DivergenceError: if a derivative is not finite.
+    """
+    trees.check_same_structure(params, direction, ("the network", "the direction"))
+    if batch_size < 1:
+        raise ConfigError(f"batch_size is {batch_size}: it must be at least 1")
+    count = trees.count_examples(data)
+    values, squared = in_direction(eval_fn, params, direction, fold(data, batch_size))
+    if not float(squared) > 0:
+        raise StructureError("the direction is zero: pass one that moves a parameter")
+    samples = np.asarray(values).ravel()[:count] / float(squared)
+    if not np.isfinite(samples).all():
+        raise DivergenceError(
+            "the second derivative of an example's loss is not finite: look for weights or "
+            "examples that are not finite or too large"
+        )
+    return SecondDerivative(samples)
+
+
+@partial(jax.jit, static_argnums=0)
+def in_direction(
+    eval_fn: EvalFn, params: Params, direction: Params, examples: Examples
+) -> tuple[Float[Array, "batches size"], Float[Array, ""]]:
+    """d^T H d of every example, and |d|^2."""
+    direction = parameters_only(params, direction)
+    still = jax.tree.map(jnp.zeros_like, direction)
+    moving = Moving(params, direction, still)
+    values = jax.lax.map(lambda batch: Turning(eval_fn)(moving, batch)[CURVATURE], examples.batches)
+    return values, trees.inner(direction, direction)

@@ -1,0 +1,180 @@
+"""The largest and smallest eigenvalues of an operator, with their vectors and errors."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from mconn import trees
+from mconn.curvature.lanczos import Found, search
+from mconn.curvature.operator import (
+    Operator,
+    check_dimension,
+    check_given,
+    not_finite,
+    on_flat,
+)
+from mconn.curvature.ritz import Search
+from mconn.curvature.vectors import dimension, precision, ravel, unravel
+from mconn.errors import ConfigError, DivergenceError
+from mconn.types import Key, Params
+
+NEW = 0.1
+"""The length of the random part of a start that is given, relative to it."""
+
+
+@dataclass(frozen=True)
+class Eigenpairs:
+    """Extreme eigenvalues, on the host.
+
+    Attributes:
+        values: the largest from the highest down, then the smallest from the lowest up.
+        vectors: of length one; a vector's leaves with a leading axis, in the dtypes of the
+            parameters.
+        residuals: |A x - value x|: an eigenvalue lies within that of every value.
+        errors: of the values: the residual or, where it is less, residual^2 over the gap to the
+            next one that was seen (Kato and Temple). No Krylov method can bound an eigenvalue
+            whose vector the start has no part of.
+        converged: whether the error is within the tolerance that was asked for.
+        norm: the largest absolute eigenvalue that was seen, which tolerances are relative to.
+        products: with the operator.
+        top: how many of the values are the largest ones.
+    """
+
+    values: Float[np.ndarray, " wanted"]
+    vectors: Params
+    residuals: Float[np.ndarray, " wanted"]
+    errors: Float[np.ndarray, " wanted"]
+    converged: Bool[np.ndarray, " wanted"]
+    norm: float
+    products: int
+    top: int
+
+    @property
+    def largest(self) -> Float[np.ndarray, " top"]:
+        """The largest eigenvalues, from the highest down."""
+        return self.values[: self.top]
+
+    @property
+    def smallest(self) -> Float[np.ndarray, " bottom"]:
+        """The smallest eigenvalues, from the lowest up."""
+        return self.values[self.top :]
+
+
+def eigenpairs(
+    operator: Operator,
+    key: Key,
+    *,
+    top: int = 1,
+    bottom: int = 0,
+    tolerance: float = 1e-3,
+    basis: int | None = None,
+    products: int = 300,
+    start: Params | None = None,
+) -> Eigenpairs:
+    """The largest and the smallest eigenvalues, by Lanczos with thick restarts.
+
+    Both ends come from the same products. The search ends as soon as every wanted value is within
+    the tolerance, and never after a fixed small number of steps. An eigenvector's error is of the
+    order of the square root of its value's: ask for 1e-6 where vectors matter.
+
+    Args:
+        operator: symmetric.
+        key: for the start.
+        top: the number of largest eigenvalues.
+        bottom: the number of smallest, that is most negative, eigenvalues.
+        tolerance: the largest error of a value, relative to the norm of the operator.
+        basis: directions in memory, each as large as the parameters; more of them save products.
+        products: the largest number of products; results that need more are not converged.
+        start: a vector near those that are wanted, such as the sum of those of a nearby network;
+            a random vector a tenth as long is added.
+
+    Returns:
+        The pairs; look at ``converged``.
+
+    Raises:
+        ConfigError: if more pairs are wanted than there are rows, or a size is not positive.
+        StructureError: if the operator is not symmetric, or ``start`` is no vector of it.
+        DivergenceError: if a product is not finite.
+    """
+    plan = planned(operator.dimension, top, bottom, basis, products, tolerance)
+    check_dimension(operator, top + bottom)
+    if start is not None:
+        trees.check_same_structure(operator.template, start, ("the operator's vectors", "start"))
+    check_given(operator, key)
+    found = jax.device_get(found_in(operator, start, key, plan, tolerance))
+    check_finite(operator, found)
+    return pairs_of(found, operator.template, plan, tolerance)
+
+
+def planned(
+    rows: int, top: int, bottom: int, basis: int | None, products: int, tolerance: float
+) -> Search:
+    """The search with its sizes.
+
+    Raises:
+        ConfigError: naming the argument that is out of its range.
+    """
+    wanted = top + bottom
+    if min(top, bottom) < 0 or wanted == 0:
+        raise ConfigError(f"top is {top} and bottom is {bottom}: ask for one pair or more")
+    if wanted > rows:
+        raise ConfigError(
+            f"{wanted} eigenvalues are asked for and the operator has {rows} rows: ask for fewer"
+        )
+    least = min(wanted + 2, rows)
+    basis = 2 * wanted + 10 if basis is None else basis
+    if basis < least:
+        raise ConfigError(f"basis is {basis}: {wanted} pairs need at least {least} directions")
+    if products < wanted:
+        raise ConfigError(f"products is {products}: {wanted} pairs need at least as many")
+    if not tolerance > 0:
+        raise ConfigError(f"tolerance is {tolerance}: it must be positive")
+    return Search(top, bottom, min(basis, rows), products)
+
+
+@partial(jax.jit, static_argnums=3)
+def found_in(
+    operator: Operator, start: Params | None, key: Key, plan: Search, tolerance: Any
+) -> Found:
+    """The search as one program."""
+    return search(on_flat(operator), started(operator.template, start, key), key, plan, tolerance)
+
+
+def started(template: Params, start: Params | None, key: Key) -> Float[Array, " dimension"]:
+    """A random direction, or a given one with a random part."""
+    kind = precision(template)
+    random = jax.random.normal(key, (dimension(template),), kind)
+    if start is None:
+        return random
+    given = ravel(start).astype(kind)
+    length = jnp.linalg.norm(given)
+    return given / jnp.where(length > 0, length, 1) + NEW * random / jnp.linalg.norm(random)
+
+
+def check_finite(operator: Operator, found: Found) -> None:
+    """Refuse numbers that are not finite.
+
+    Raises:
+        DivergenceError: naming the operator.
+    """
+    if not all(np.isfinite(each).all() for each in (found.values, found.residuals)):
+        raise DivergenceError(not_finite(operator))
+
+
+def pairs_of(found: Found, template: Params, plan: Search, tolerance: float) -> Eigenpairs:
+    """The pairs of one search."""
+    return Eigenpairs(
+        values=np.asarray(found.values),
+        vectors=unravel(template, np.asarray(found.vectors)),
+        residuals=np.asarray(found.residuals),
+        errors=np.asarray(found.errors),
+        converged=np.asarray(found.errors <= tolerance * found.norm),
+        norm=float(found.norm),
+        products=int(found.products),
+        top=plan.top,
+    )
