@@ -6,7 +6,6 @@ it as it is. The plain estimate of HSIC is biased: it goes to 1 for wide feature
 related or not. The debiased one (Song et al. 2012) does not, and can fall below 0.
 """
 
-import itertools
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from mconn.errors import ConfigError, DataError
-from mconn.features.matrices import check_enough, checked_pair
+from mconn.errors import ConfigError, DataError, StructureError
+from mconn.features.matrices import check_enough, check_same_rows, checked, checked_pair
 from mconn.features.moments import Comparison, check_four
 
 KERNEL_ROWS = 512
@@ -25,9 +24,6 @@ KERNEL_ROWS = 512
 
 MEDIAN_EXAMPLES = 1000
 """Examples whose distances the median is taken of."""
-
-BLOCKS = 4
-"""Blocks of columns of a symmetric product, of which only those on one side are computed."""
 
 
 def linear_cka(x: Any, y: Any, *, debiased: bool = True) -> float:
@@ -61,21 +57,23 @@ def cka_table(
         FewExamplesWarning: if it is biased, and there are no more examples than units.
 
     Raises:
-        StructureError: if they are no matrices of the same number of rows.
+        StructureError: if they are no matrices of the same number of rows, or there is none.
         DataError: naming a layer that is constant or not finite; if there are fewer than 4
             examples.
     """
-    given: list[np.ndarray] = []
-    for layers in (xs, ys):
-        for name, layer in layers.items():
-            first = given[0] if given else layer
-            given.append(checked_pair(first, layer, (f"'{next(iter(xs))}'", f"'{name}'"))[1])
-    left, right = tuple(given[: len(xs)]), tuple(given[len(xs) :])
+    if not xs or not ys:
+        raise StructureError("a network without layers is given: pass at least one of each")
+    left, right = (
+        tuple(checked(layer, f"'{name}'") for name, layer in layers.items()) for layers in (xs, ys)
+    )
+    first = next(iter(xs))
+    for name, each in zip([*xs, *ys], left + right, strict=True):
+        check_same_rows(left[0], each, (f"'{first}'", f"'{name}'"))
     count = len(left[0])
     if debiased:
         check_four(count)
     else:
-        widest = max(each.shape[1] for each in given)
+        widest = max(each.shape[1] for each in left + right)
         check_enough(count, widest, "biased CKA", refuse=False)
     cross, of_x, of_y = table_of_criteria(left, right, debiased)
     return normalised(cross, of_x, of_y, [*xs], [*ys])
@@ -108,56 +106,41 @@ def ratio(xx: Any, yy: Any, xy: Any, layer: str = "x") -> float:
     return float(normalised(cross, of_x, of_y, [layer], [layer])[0, 0])
 
 
-@partial(jax.jit, static_argnums=2)
 def table_of_criteria(
-    xs: tuple[Array, ...], ys: tuple[Array, ...], debiased: bool
-) -> tuple[Array, Array, Array]:
-    """HSIC of every pair, and of every layer with itself."""
+    xs: tuple[np.ndarray, ...], ys: tuple[np.ndarray, ...], debiased: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """HSIC of every pair, and of every layer with itself.
+
+    On the host: BLAS computes half of a product of a matrix with itself, XLA all of it.
+    """
     xs, ys = (tuple(map(centred, layers)) for layers in (xs, ys))
-    own = [tuple(self_product(x) for x in layers) for layers in (xs, ys)]
-    squares = [[jnp.einsum("ij,ij->i", x, x) for x in layers] for layers in (xs, ys)]
-    pairs = [[jnp.square(x.T @ y).sum() for y in ys] for x in xs]
+    diagonals_x, diagonals_y = (
+        [np.einsum("ij,ij->i", x, x) for x in layers] for layers in (xs, ys)
+    )
     count = len(xs[0])
 
-    def corrected(product: Array, kx: Array, ky: Array) -> Array:
-        # Of centred features: the sums over rows are minus the diagonal.
+    def criterion(x: np.ndarray, y: np.ndarray, kx: np.ndarray, ky: np.ndarray) -> float:
+        product = float(np.square(x.T @ y).sum(dtype=np.float64))
         if not debiased:
             return product
+        # Of centred features: the sums over rows are minus the diagonal.
+        kx, ky = kx.astype(np.float64), ky.astype(np.float64)
         both = kx @ ky
         totals = kx.sum() * ky.sum() / ((count - 1) * (count - 2))
         return product - both + totals - 2 / (count - 2) * both
 
-    cross = jnp.stack(
-        [
-            jnp.stack(
-                [corrected(pairs[i][j], squares[0][i], squares[1][j]) for j in range(len(ys))]
-            )
-            for i in range(len(xs))
-        ]
-    )
-    alone = [
-        jnp.stack([corrected(p, k, k) for p, k in zip(products, ks, strict=True)])
-        for products, ks in zip(own, squares, strict=True)
+    of_x = [criterion(x, x, k, k) for x, k in zip(xs, diagonals_x, strict=True)]
+    of_y = [criterion(y, y, k, k) for y, k in zip(ys, diagonals_y, strict=True)]
+    cross = [
+        [criterion(x, y, kx, ky) for y, ky in zip(ys, diagonals_y, strict=True)]
+        for x, kx in zip(xs, diagonals_x, strict=True)
     ]
-    return cross, alone[0], alone[1]
+    return np.array(cross), np.array(of_x), np.array(of_y)
 
 
-def centred(x: Array) -> Array:
-    """Features less their means, in single precision or wider."""
-    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
-    return wide - wide.mean(axis=0)
-
-
-def self_product(x: Float[Array, "n p"]) -> Float[Array, ""]:
-    """|X^T X|_F^2 from the blocks on and above the diagonal."""
-    edges = np.linspace(0, x.shape[1], min(BLOCKS, x.shape[1]) + 1).astype(int)
-    total = jnp.zeros((), x.dtype)
-    for start, end in itertools.pairwise(edges):
-        here = x[:, start:end]
-        total += jnp.square(here.T @ here).sum()
-        if end < x.shape[1]:
-            total += 2 * jnp.square(here.T @ x[:, end:]).sum()
-    return total
+def centred(x: np.ndarray) -> np.ndarray:
+    """Features less their means."""
+    return x - x.mean(axis=0)
 
 
 def cka_of(moments: Comparison, *, debiased: bool = True, layer: str = "x") -> float:
@@ -265,13 +248,15 @@ def kernel_criterion(
     blocks = -(-count // KERNEL_ROWS)
     rows = jnp.arange(blocks * KERNEL_ROWS).reshape(blocks, KERNEL_ROWS)
 
+    x, y = (each - each.mean(axis=0) for each in (x, y))
+
     def of_block(numbers: Array) -> KernelSums:
         real = numbers < count
         numbers = jnp.minimum(numbers, count - 1)
         kept = real[:, None] & (~debiased | (numbers[:, None] != jnp.arange(count)))
         kx, ky = (
             jnp.where(kept, jnp.exp(-s * distances(each[numbers], each)), 0)
-            for each, s in ((centred(x), scale_x), (centred(y), scale_y))
+            for each, s in ((x, scale_x), (y, scale_y))
         )
         return KernelSums((kx * ky).sum(), kx.sum(axis=1), ky.sum(axis=1))
 

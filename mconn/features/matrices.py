@@ -16,32 +16,55 @@ class FewExamplesWarning(UserWarning):
 def checked_pair(
     x: Any, y: Any, names: tuple[str, str] = ("x", "y")
 ) -> tuple[Float[np.ndarray, "n p"], Float[np.ndarray, "n q"]]:
-    """Two matrices of features of the same examples, as given or in single precision.
+    """Two matrices of features of the same examples, in single precision or wider.
 
     Raises:
         StructureError: if one is no matrix, or they have other numbers of rows.
         DataError: naming the one that is not finite, or does not vary.
     """
-    found = tuple(np.asarray(each) for each in (x, y))
-    for name, each in zip(names, found, strict=True):
-        if each.ndim != 2:
-            raise StructureError(
-                f"the features {name} have the shape {each.shape}: pass a matrix, one row per "
-                "example and one column per unit"
-            )
-        if not np.isfinite(each).all():
-            raise DataError(f"the features {name} are not finite: look at the network's parameters")
-        if len(each) < 2 or not (each != each[0]).any():
-            raise DataError(
-                f"the features {name} are constant over {len(each)} examples: nothing can be like "
-                "them; take more examples, or leave the layer out"
-            )
-    if len(found[0]) != len(found[1]):
+    first, second = checked(x, names[0]), checked(y, names[1])
+    check_same_rows(first, second, names)
+    return first, second
+
+
+def checked(x: Any, name: str) -> Float[np.ndarray, "n p"]:
+    """One matrix of features, in single precision or wider.
+
+    Raises:
+        StructureError: if it is no matrix.
+        DataError: if it is not finite, or does not vary.
+    """
+    found = np.asarray(x)
+    if found.ndim != 2:
         raise StructureError(
-            f"the features {names[0]} have {len(found[0])} rows and {names[1]} have "
-            f"{len(found[1])}: pass the same examples in the same order"
+            f"the features {name} have the shape {found.shape}: pass a matrix, one row per "
+            "example and one column per unit"
         )
-    return found[0], found[1]
+    found = found.astype(np.promote_types(found.dtype, np.float32), copy=False)
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = found.sum()
+    # A finite sum proves all finite, in a quarter of the time.
+    if not (np.isfinite(total) or np.isfinite(found).all()):
+        raise DataError(f"the features {name} are not finite: look at the network's parameters")
+    if len(found) < 2 or not any((found[rows] != found[0]).any() for rows in (-1, slice(1, None))):
+        raise DataError(
+            f"the features {name} are constant over {len(found)} examples: nothing can be like "
+            "them; take more examples, or leave the layer out"
+        )
+    return found
+
+
+def check_same_rows(x: np.ndarray, y: np.ndarray, names: tuple[str, str]) -> None:
+    """Refuse matrices of other numbers of examples.
+
+    Raises:
+        StructureError: with both numbers.
+    """
+    if len(x) != len(y):
+        raise StructureError(
+            f"the features {names[0]} have {len(x)} rows and {names[1]} have {len(y)}: pass the "
+            "same examples in the same order"
+        )
 
 
 def check_enough(examples: int, widths: int, what: str, *, refuse: bool = True) -> None:

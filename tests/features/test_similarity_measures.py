@@ -289,10 +289,22 @@ def test_neuron_space_needs_the_same_units(pair):
         features.neuron_space_angles(*pair, dimension=2)
 
 
-def test_other_values_do_not_compile_again(pair):
-    from mconn.features.cka import table_of_criteria
+def test_opposite_infinities_are_refused_without_a_warning_of_their_sum(pair):
+    x = pair[0].copy()
+    x[0, 0], x[1, 1] = np.inf, -np.inf
+    with pytest.raises(DataError, match="not finite"):
+        features.linear_cka(x, pair[1])
 
-    features.linear_cka(*pair)
-    before = table_of_criteria._cache_size()
-    features.linear_cka(pair[0] * 2, pair[1] + 1)
-    assert table_of_criteria._cache_size() == before
+
+def test_a_table_of_no_layers_is_refused(pair):
+    with pytest.raises(StructureError, match="without layers"):
+        features.cka_table({}, {"y": pair[1]})
+
+
+def test_other_values_do_not_compile_again(pair):
+    from mconn.features.cka import kernel_criterion
+
+    features.rbf_cka(*pair)
+    before = kernel_criterion._cache_size()
+    features.rbf_cka(pair[0] * 2, pair[1] + 1)
+    assert kernel_criterion._cache_size() == before
