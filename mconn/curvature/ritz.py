@@ -67,7 +67,8 @@ def estimate(matrix: Float[Array, "basis basis"], size: Any, beta: Any, plan: Se
         values=values[chosen],
         combinations=vectors[:, chosen].T,
         residuals=found,
-        errors=jnp.where(gaps > found, found**2 / jnp.where(gaps > 0, gaps, 1), found),
+        # The Ritz values themselves are rounded.
+        errors=rounding + jnp.where(gaps > found, found**2 / jnp.where(gaps > 0, gaps, 1), found),
         norm=spread(values, size),
     )
 
