@@ -12,7 +12,6 @@ from jaxtyping import Float
 from mconn.errors import ConfigError
 from mconn.features.angles import centred
 from mconn.features.matrices import check_enough, checked_pair
-from mconn.features.moments import Comparison
 
 TOLERANCE = 1e-9
 """Eigenvalues of a covariance below this share of the largest are those of no direction."""
@@ -62,51 +61,72 @@ def pwcca(x: Any, y: Any) -> float:
 def canonical(x: Any, y: Any, *, variance: float = 1.0) -> Canonical:
     """Canonical correlations of two matrices of features; see `svcca`."""
     x, y = (centred(each) for each in checked_pair(x, y))
-    return from_covariances(x.T @ x, y.T @ y, x.T @ y, len(x), variance=variance)
+    check_variance(variance)
+    of_x, of_y = (principal(each.T @ each).leading(variance, TOLERANCE) for each in (x, y))
+    return correlated(of_x, of_y, x.T @ y, len(x))
 
 
-def canonical_of(moments: Comparison, *, variance: float = 1.0) -> Canonical:
-    """Canonical correlations from moments that were summed in one pass; see `svcca`.
+def check_variance(variance: float) -> None:
+    """Refuse what is no share of the variance.
 
-    Moments in single precision tell correlations apart from 1 down to about 1e-6.
+    Raises:
+        ConfigError: with the number.
     """
-    xx, yy, xy = (each.covariance() for each in moments)
-    tolerance = TOLERANCE if moments.xx.cross.dtype == np.float64 else 1e-5
-    count = int(moments.xx.count)
-    return from_covariances(xx, yy, xy, count, variance=variance, tolerance=tolerance)
-
-
-def from_covariances(
-    xx: Float[np.ndarray, "p p"],
-    yy: Float[np.ndarray, "q q"],
-    xy: Float[np.ndarray, "p q"],
-    count: int,
-    *,
-    variance: float = 1.0,
-    tolerance: float = TOLERANCE,
-) -> Canonical:
-    """Canonical correlations from covariances, in the principal components of each."""
     if not 0 < variance <= 1:
         raise ConfigError(f"variance is {variance}: it is a share above 0 and at most 1")
-    (values_x, basis_x), (values_y, basis_y) = (
-        leading(each, variance, tolerance) for each in (xx, yy)
-    )
-    dimensions = (len(values_x), len(values_y))
-    check_enough(count - 1, sum(dimensions), "a canonical correlation")
-    whitened = basis_x.T @ xy @ basis_y / np.sqrt(np.outer(values_x, values_y))
-    left, correlations, _ = np.linalg.svd(whitened, full_matrices=False)
+
+
+class Principal(NamedTuple):
+    """Principal components of features.
+
+    Attributes:
+        values: eigenvalues of the covariance, in descending order.
+        basis: their vectors, as columns.
+    """
+
+    values: Float[np.ndarray, "k"]
+    basis: Float[np.ndarray, "p k"]
+
+    def leading(self, variance: float, tolerance: float) -> "Principal":
+        """The first components that hold a share of the variance."""
+        rank = int((self.values > tolerance * self.values[0]).sum())
+        share = np.cumsum(self.values[:rank]) / self.values[:rank].sum()
+        kept = rank if variance == 1 else min(rank, int(np.searchsorted(share, variance)) + 1)
+        return Principal(self.values[:kept], self.basis[:, :kept])
+
+
+def principal(covariance: Float[np.ndarray, "p p"]) -> Principal:
+    """All components of a covariance."""
+    values, basis = np.linalg.eigh(covariance)
+    return Principal(values[::-1], basis[:, ::-1])
+
+
+def correlated(
+    x: Principal, y: Principal, cross: Float[np.ndarray, "p q"], count: int
+) -> Canonical:
+    """Canonical correlations of components, from the covariance of both features."""
+    left, values, _ = np.linalg.svd(whitened(x, y, cross, count), full_matrices=False)
     # The variate h_i = X B S^-1/2 u_i has with the unit j the inner product (B S^1/2 u_i)_j.
-    shares = np.abs((basis_x * np.sqrt(values_x)) @ left).sum(axis=0)
-    return Canonical(np.clip(correlations, 0, 1), shares / shares.sum(), dimensions)
+    shares = np.abs((x.basis * np.sqrt(x.values)) @ left).sum(axis=0)
+    dimensions = (len(x.values), len(y.values))
+    return Canonical(np.clip(values, 0, 1), shares / shares.sum(), dimensions)
 
 
-def leading(
-    covariance: Float[np.ndarray, "p p"], variance: float, tolerance: float
-) -> tuple[Float[np.ndarray, "k"], Float[np.ndarray, "p k"]]:
-    """The largest eigenvalues that hold a share of the variance, with their vectors."""
-    values, vectors = np.linalg.eigh(covariance)
-    values, vectors = values[::-1], vectors[:, ::-1]
-    rank = int((values > tolerance * values[0]).sum())
-    share = np.cumsum(values[:rank]) / values[:rank].sum()
-    kept = rank if variance == 1 else min(rank, int(np.searchsorted(share, variance)) + 1)
-    return values[:kept], vectors[:, :kept]
+def correlations(
+    x: Principal, y: Principal, cross: Float[np.ndarray, "p q"], count: int
+) -> Float[np.ndarray, "k"]:
+    """Those of `correlated` alone, in a third of the time."""
+    values = np.linalg.svd(whitened(x, y, cross, count), compute_uv=False)
+    return np.clip(values, 0, 1)
+
+
+def whitened(
+    x: Principal, y: Principal, cross: Float[np.ndarray, "p q"], count: int
+) -> Float[np.ndarray, "k l"]:
+    """The covariance of components that are scaled to a variance of one.
+
+    Raises:
+        DataError: if there are not more examples than components.
+    """
+    check_enough(count - 1, len(x.values) + len(y.values), "a canonical correlation")
+    return x.basis.T @ cross @ y.basis / np.sqrt(np.outer(x.values, y.values))

@@ -108,7 +108,12 @@ class Similarities(Reduction):
 
     The result is, by layer, the moments of the first network with itself, and a tuple of those of
     the others with themselves and with the first.
+
+    Attributes:
+        alone: whether the others are compared with themselves as well; None in their place if not.
     """
+
+    alone: bool = True
 
     def start(self, shapes: Shapes) -> Any:
         """Zeros, and no mean yet."""
@@ -122,7 +127,10 @@ class Similarities(Reduction):
         sums = {
             layer: (
                 zeros(a, a),
-                tuple((zeros(o[layer], o[layer]), zeros(a, o[layer])) for o in others),
+                tuple(
+                    (zeros(o[layer], o[layer]) if self.alone else None, zeros(a, o[layer]))
+                    for o in others
+                ),
             )
             for layer, a in first.items()
         }
@@ -159,7 +167,7 @@ class Similarities(Reduction):
                 added(of_first, first[layer], first[layer], layer),
                 tuple(
                     (
-                        added(alone, other[layer], other[layer], layer),
+                        added(alone, other[layer], other[layer], layer) if self.alone else None,
                         added(together, first[layer], other[layer], layer),
                     )
                     for other, (alone, together) in zip(others, of_others, strict=True)

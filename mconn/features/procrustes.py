@@ -8,7 +8,6 @@ from jaxtyping import Float
 from mconn.errors import StructureError
 from mconn.features.angles import centred
 from mconn.features.matrices import check_enough, checked_pair
-from mconn.features.moments import Comparison
 
 UNIQUE = 1e-6
 """Singular values below this share of the largest leave the rotation of their directions free."""
@@ -48,13 +47,6 @@ def procrustes(x: Any, y: Any) -> Procrustes:
     return from_cross(x.T @ y, float(np.square(x).sum()), float(np.square(y).sum()))
 
 
-def procrustes_of(moments: Comparison) -> Procrustes:
-    """The same from moments that were summed in one pass."""
-    xx, yy, xy = (each.covariance() for each in moments)
-    check_enough(int(moments.xx.count) - 1, max(xy.shape), "a Procrustes residual")
-    return from_cross(xy, float(np.trace(xx)), float(np.trace(yy)))
-
-
 def from_cross(
     cross: Float[np.ndarray, "m m"],
     square_x: float,
@@ -62,11 +54,7 @@ def from_cross(
     before: Float[np.ndarray, "m m"] | None = None,
 ) -> Procrustes:
     """The solution from x^T y; where it is free, the one nearest to the rotation ``before``."""
-    if cross.shape[0] != cross.shape[1]:
-        raise StructureError(
-            f"an orthogonal map needs as many units on both sides, and there are {cross.shape[0]} "
-            f"and {cross.shape[1]}: compare them by CKA or in sample space"
-        )
+    check_square(cross)
     left, values, right = np.linalg.svd(cross)
     kept = int((values > UNIQUE * max(values[0], np.finfo(float).tiny)).sum())
     rotation = left[:, :kept] @ right[:kept]
@@ -79,9 +67,27 @@ def from_cross(
     return Procrustes(
         rotation,
         float(max(square_x + square_y - 2 * total, 0) / square_y),
-        float(np.sqrt(max(2 - 2 * total / np.sqrt(square_x * square_y), 0))),
+        distance_of(total, square_x, square_y),
         len(cross) - kept,
     )
+
+
+def check_square(cross: np.ndarray) -> None:
+    """Refuse layers of other numbers of units.
+
+    Raises:
+        StructureError: with both numbers.
+    """
+    if cross.shape[0] != cross.shape[1]:
+        raise StructureError(
+            f"an orthogonal map needs as many units on both sides, and there are {cross.shape[0]} "
+            f"and {cross.shape[1]}: compare them by CKA or in sample space"
+        )
+
+
+def distance_of(total: float, square_x: float, square_y: float) -> float:
+    """`Procrustes.distance` from the sum of the singular values of x^T y, and both squares."""
+    return float(np.sqrt(max(2 - 2 * total / np.sqrt(square_x * square_y), 0)))
 
 
 class Track(NamedTuple):

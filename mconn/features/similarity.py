@@ -4,16 +4,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
 from mconn.features.capture import FeatureFn, along, between
-from mconn.features.cca import canonical_of
+from mconn.features.cca import TOLERANCE, Principal, correlated, correlations, principal
 from mconn.features.cka import cka_of
+from mconn.features.matrices import check_enough
 from mconn.features.moments import Comparison, Moments, Similarities
-from mconn.features.procrustes import Track, procrustes_of, track_rotations
+from mconn.features.procrustes import Track, check_square, distance_of, track_rotations
 from mconn.paths import Path
 from mconn.types import Params
+
+MOST = 0.99
+"""The share of the variance that SVCCA and the angles in sample space are about."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +70,24 @@ def similarity_along(
         DataError: naming a layer that does not vary, or has too few examples for its width.
         DivergenceError, StructureError, ConfigError: as `along`.
     """
-    sums = along(Similarities(), features, path, ts, inputs, batch_size=batch_size)
+    sums = along(Similarities(alone=False), features, path, ts, inputs, batch_size=batch_size)
+    of_ends = between(Similarities(), features, ends(path), inputs, batch_size=batch_size)
     points = len(np.atleast_1d(np.asarray(ts)))
-    return {
-        layer: gathered([compare(at(each, i), layer) for i in range(points)])
-        for layer, each in sums.items()
-    }
+    found = {}
+    for layer, (here, together) in sums.items():
+        first, ((second, _),) = of_ends[layer]
+        others = [Layer.of(first, layer), Layer.of(second, layer)]
+        found[layer] = gathered(
+            [
+                compare(
+                    Layer.of(at(here, i), layer),
+                    others,
+                    [at(both, i) for _, both in together],
+                )
+                for i in range(points)
+            ]
+        )
+    return found
 
 
 def similarity_between(
@@ -91,7 +109,12 @@ def similarity_between(
         By layer; shape (1, others).
     """
     sums = between(Similarities(), features, networks, inputs, batch_size=batch_size)
-    return {layer: gathered([compare(each, layer)]) for layer, each in sums.items()}
+    found = {}
+    for layer, (here, others) in sums.items():
+        known = [Layer.of(alone, layer) for alone, _ in others]
+        together = [both for _, both in others]
+        found[layer] = gathered([compare(Layer.of(here, layer), known, together)])
+    return found
 
 
 def rotations_along(
@@ -101,43 +124,77 @@ def rotations_along(
 
     Arguments and errors are those of `similarity_along`.
     """
-    sums = along(Similarities(), features, path, ts, inputs, batch_size=batch_size)
+    sums = along(Similarities(alone=False), features, path, ts, inputs, batch_size=batch_size)
+    of_ends = between(Similarities(), features, ends(path)[:1], inputs, batch_size=batch_size)
     tracks = {}
-    for layer, (here, ((start, together), _)) in sums.items():
+    for layer, (here, ((_, together), _)) in sums.items():
         squares = [float(np.trace(at(here, i).covariance())) for i in range(len(here.count))]
         crosses = np.stack([at(together, i).covariance().T for i in range(len(here.count))])
-        first = float(np.trace(at(start, 0).covariance()))
+        first = float(np.trace(of_ends[layer][0].covariance()))
         tracks[layer] = track_rotations(crosses, first, np.array(squares))
     return tracks
 
 
+@jax.jit
+def ends(path: Path) -> tuple[Params, Params]:
+    """The networks at both ends."""
+    return path(jnp.zeros(())), path(jnp.ones(()))
+
+
 def at(sums: Any, point: int) -> Any:
     """The moments of one point."""
-    import jax
-
     return jax.tree.map(lambda leaf: leaf[point], sums)
 
 
-def compare(sums: tuple[Moments, tuple[tuple[Moments, Moments], ...]], layer: str) -> list[dict]:
+@dataclass(frozen=True)
+class Layer:
+    """What comparing one layer of one network needs of it, computed once for all comparisons."""
+
+    name: str
+    moments: Moments
+    covariance: Float[np.ndarray, "p p"]
+    components: Principal
+
+    @classmethod
+    def of(cls, moments: Moments, name: str) -> "Layer":
+        """From its moments with itself."""
+        covariance = moments.covariance()
+        return cls(name, moments, covariance, principal(covariance))
+
+    def leading(self, variance: float) -> Principal:
+        """The components that hold a share of the variance.
+
+        Moments in single precision tell correlations apart from 1 down to about 1e-6.
+        """
+        exact = self.moments.cross.dtype == np.float64
+        return self.components.leading(variance, TOLERANCE if exact else 1e-5)
+
+
+def compare(here: Layer, others: list[Layer], together: list[Moments]) -> list[dict]:
     """All measures of one network with every other."""
-    here, others = sums
-    found = []
-    for alone, together in others:
-        moments = Comparison(here, alone, together)
-        kept, whole = canonical_of(moments, variance=0.99), canonical_of(moments)
-        found.append(
-            {
-                "cka": cka_of(moments, layer=layer),
-                "biased_cka": cka_of(moments, debiased=False, layer=layer),
-                "svcca": kept.correlations.mean(),
-                "pwcca": whole.weights @ whole.correlations,
-                "sample_space_angle": np.arccos(kept.correlations.min()),
-                "procrustes": procrustes_of(moments).distance,
-                "dimensions": kept.dimensions,
-                "examples": int(here.count),
-            }
-        )
-    return found
+    return [compare_pair(here, other, both) for other, both in zip(others, together, strict=True)]
+
+
+def compare_pair(here: Layer, other: Layer, together: Moments) -> dict[str, Any]:
+    """All measures of two networks."""
+    count, cross = int(here.moments.count), together.covariance()
+    check_square(cross)
+    check_enough(count - 1, max(cross.shape), "a Procrustes residual")
+    kept = here.leading(MOST), other.leading(MOST)
+    shared = correlations(*kept, cross, count)
+    whole = correlated(here.leading(1.0), other.leading(1.0), cross, count)
+    squares = [float(np.trace(each.covariance)) for each in (here, other)]
+    moments = Comparison(here.moments, other.moments, together)
+    return {
+        "cka": cka_of(moments, layer=here.name),
+        "biased_cka": cka_of(moments, debiased=False, layer=here.name),
+        "svcca": shared.mean(),
+        "pwcca": whole.weights @ whole.correlations,
+        "sample_space_angle": np.arccos(shared.min()),
+        "procrustes": distance_of(float(np.linalg.norm(cross, "nuc")), *squares),
+        "dimensions": tuple(len(each.values) for each in kept),
+        "examples": count,
+    }
 
 
 def gathered(rows: list[list[dict]]) -> LayerSimilarity:
