@@ -38,6 +38,9 @@ benchmark: $(VENV)/installed
 	$(BIN)/python -m benchmarks.band
 	$(BIN)/python -m benchmarks.discovery
 	$(BIN)/python -m benchmarks.alignment
+	$(BIN)/python -m benchmarks.similarity
+	$(BIN)/python -m benchmarks.curvature
+	$(BIN)/python -m benchmarks.tangent
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

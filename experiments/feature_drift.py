@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from experiments.control_claims import certificate_claims
+from experiments.feature_drift_answers import average_claim, fitted_claims, output_claims
 from experiments.feature_drift_claims import (
     MATCHED,
     NAIVE,
@@ -26,10 +27,8 @@ from experiments.feature_drift_claims import (
     copy_claims,
     coupling_claims,
     expected_claims,
-    fitted_claims,
     half_way,
     linearity_claims,
-    output_claims,
 )
 from experiments.feature_drift_figures import (
     copy_figure,
@@ -203,6 +202,7 @@ class Drift(Experiment):
                 *copy_claims(similarities, heights),
                 *linearity_claims(linearity),
                 *output_claims(energies),
+                *((average_claim(outputs),) if self.converged else ()),
                 *(fitted_claims(outputs, energies) if self.converged else ()),
                 random_control(coupling),
                 *certificate_claims(aligned),

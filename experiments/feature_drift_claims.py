@@ -225,58 +225,6 @@ def linearity_claims(linearity: pa.Table) -> list[Claim]:
     ]
 
 
-def output_claims(energies: pa.Table) -> list[Claim]:
-    """Low loss along a curve, and other answers than at its ends."""
-    apart = numbers(where(energies, method="bezier"), "disagreement")
-    motion, least = (numbers(energies, name) for name in ("motion", "geodesic"))
-    return [
-        Claim(
-            "networks that a curve of low loss connects need not compute the same function",
-            "Garipov et al. 2018",
-            "test examples on which the ends disagree, for every pair",
-            f"{100 * apart.min():.1f} to {100 * apart.max():.1f} %",
-            bool(apart.min() > 0),
-        ),
-        Claim(
-            "no path moves the outputs less than the geodesic between its ends' outputs",
-            "control",
-            "motion at least the squared Fisher-Rao distance, on every path",
-            f"smallest ratio {(motion / least).min():.2f}",
-            bool((motion >= least).all()),
-        ),
-    ]
-
-
-def fitted_claims(outputs: pa.Table, energies: pa.Table) -> list[Claim]:
-    """What a curve that is fitted to the end does to the outputs."""
-    curve = where(outputs, method="bezier")
-    ts = numbers(curve, "t")
-    late, end = (numbers(curve, "gain_accuracy")[mask].mean() for mask in (ts >= 0.4, ts == 1))
-    error = numbers(curve, "gain_accuracy_error")[ts == 1].mean()
-    energy = {
-        method: numbers(where(energies, method=method), "energy").mean()
-        for method in (NAIVE, MATCHED, "bezier")
-    }
-    return [
-        Claim(
-            "on a Bezier curve, points from t = .4 on are worth as much to an ensemble with the "
-            "first end as the other end is",
-            "Garipov et al. 2018, figure 2",
-            f"gain of accuracy {100 * end:.2f} %",
-            f"{100 * late:.2f} %",
-            bool(late >= end - 2 * error),
-            "2 standard errors over examples",
-        ),
-        Claim(
-            "the outputs move least along the fitted curve and most along the naive line",
-            "Tan et al. 2023",
-            "path energy in the order bezier < activations < naive",
-            ", ".join(f"{name} {value:.4f}" for name, value in energy.items()),
-            bool(energy["bezier"] < energy[MATCHED] < energy[NAIVE]),
-        ),
-    ]
-
-
 def shown(values: np.ndarray) -> str:
     """Numbers with two digits."""
     return " and ".join(f"{value:.2f}" for value in values)

@@ -159,9 +159,13 @@ FURTHER = (
         number=36,
         said="Averaging checkpoints along a line of low loss improves calibration and accuracy.",
         where="part 1, 4; part 2, 7",
-        right="Of one training or of fine-tunes of one network: SWA and soups.",
+        right="Published of checkpoints of one training and of fine-tunes of one network. Between "
+        "independently trained networks the average is worse than both, aligned or not.",
         source="Izmailov et al. 2018; Wortsman et al. 2022",
         published="VGG16 on CIFAR-100: SGD 72.55 %, SWA 74.27 %.",
+        verdict="conditional",
+        condition="on checkpoints of one training, which are not measured here",
+        evidence=(Evidence("feature_drift", "the average of two independently trained networks"),),
     ),
     Statement(
         number=37,
@@ -216,9 +220,14 @@ FURTHER = (
         said="A drop of similarity between representations shows a change of mechanism.",
         where="part 2, 5 and 6",
         right="Lubana et al. measure losses on counterfactual inputs, and no similarity of "
-        "representations. What a similarity can show depends on whether it changes "
-        "under the group.",
+        "representations. A unit that nothing reads, or rescaled units, make features as unlike as "
+        "one likes in a network that answers every input as before.",
         source="Lubana et al. 2023; Kornblith et al. 2019",
+        verdict="refuted",
+        evidence=(
+            Evidence("coupling_counterexamples", "(i) a unit that nothing reads"),
+            Evidence("coupling_counterexamples", "(ii) rescaling the units"),
+        ),
     ),
     Statement(
         number=42,
