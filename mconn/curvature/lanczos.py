@@ -151,7 +151,7 @@ def expanded(multiply: Multiply, state: State, key: Key, plan: Search, tolerance
     size, products = last + 1, state.products + 1
     invariant = beta <= 10 * jnp.finfo(beta.dtype).eps * norm
     beta = jnp.where(invariant, 0, beta)
-    exhausted = invariant & ((norm == 0) | (size >= rest.size))
+    exhausted = invariant & (size >= rest.size)
     fresh = invariant & ~exhausted
     direction = jax.lax.cond(
         fresh,

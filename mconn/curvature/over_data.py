@@ -8,7 +8,7 @@ parameters.
 import abc
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -45,7 +45,7 @@ class OverData(Operator):
         """The vector of a tree like the parameters: None for the leaves that are held."""
         return restrict(tree, self.moving)
 
-    def block(self, leaves: Iterable[str]) -> Self:
+    def block(self, leaves: Iterable[str]) -> "OverData":
         """The diagonal block of some of the leaves that move, such as those of one layer.
 
         Args:
@@ -56,7 +56,7 @@ class OverData(Operator):
         """
         return replace(self, moving=chosen_leaves(self.template, leaves))
 
-    def at(self, params: Params) -> Self:
+    def at(self, params: Params) -> "OverData":
         """The operator of another network of this architecture, for the same program."""
         return replace(self, params=params)
 

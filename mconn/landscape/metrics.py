@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
+from mconn import trees
 from mconn.types import ApplyFn, Params
 
 
@@ -24,7 +25,7 @@ class Classification:
 
     def __call__(self, params: Params, batch: Any) -> dict[str, Float[Array, "n"]]:
         """Metrics of a batch with fields ``inputs`` (n, ...) and ``labels`` (n,)."""
-        logits = self.apply(params, batch.inputs).astype(jnp.float32)
+        logits = trees.wide(self.apply(params, batch.inputs))
         loss = optax.softmax_cross_entropy_with_integer_labels(logits, batch.labels)
-        error = (jnp.argmax(logits, axis=-1) != batch.labels).astype(jnp.float32)
+        error = (jnp.argmax(logits, axis=-1) != batch.labels).astype(loss.dtype)
         return {"loss": loss, "error": error}
