@@ -8,7 +8,6 @@ first time; the discovery after it is the median over some turns.
 
 import math
 import multiprocessing
-import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ import jax.numpy as jnp
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import memory
 from mconn.models import GPT2, VGG16, Llama, resnet50, resnet152
 from mconn.symmetry.compat import Program, trace
 from mconn.symmetry.discover import label, leaf_shapes
@@ -79,7 +79,7 @@ def row(name: str) -> list[str]:
     seconds = statistics.median(timed(program, leaves) for _ in range(TURNS))
     group = read_group(label(program, leaves)[0])
     parameters = sum(math.prod(shape) for shape in leaves.values())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = memory.peak()
     return [
         name,
         f"{parameters / 1e6:.1f}",

@@ -10,7 +10,6 @@ Further tables: what slopes and gradients add, how the cost grows with points an
 peak of memory of a plane of 51 x 51 points.
 """
 
-import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -23,6 +22,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import memory
 from mconn import landscape, paths
 from mconn.data import Split
 from mconn.models import MLP
@@ -187,7 +187,7 @@ def growth(eval_fn, plane, data: Split, batch_size: int) -> None:
                 eval_fn, plane, x, y, data, batch_size=batch_size
             )
         )
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        peak = memory.peak()
         table.add_row(f"{points} x {points}", f"{wall:.1f}", f"{cpu:.1f}", f"{peak:.1f}")
     Console().print(table)
 

@@ -10,10 +10,8 @@ forward passes alone. The peak of memory with 60 000 examples is that of a fresh
 "first s" is the wall time of the first call, most of it compilation.
 """
 
-import resource
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, cast
 
 import jax
@@ -22,6 +20,7 @@ import numpy as np
 import tyro
 from rich.console import Console
 
+from benchmarks import memory
 from benchmarks.alignment.one_thread import alone
 from benchmarks.evaluation import compare, network
 from mconn import features, paths, symmetry
@@ -141,10 +140,9 @@ def forward_passes(line: paths.Path, ts: np.ndarray, inputs: np.ndarray) -> Call
 def peak(examples: int) -> tuple[float, float]:
     """Peak of memory in MiB of a fresh process before and after similarity at three points."""
     units, line, inputs = problem(examples)
-    usage = partial(resource.getrusage, resource.RUSAGE_SELF)
-    before = usage().ru_maxrss / 1024
+    before = memory.peak()
     features.similarity_along(units, line, [0, 0.5, 1], inputs)
-    return before, usage().ru_maxrss / 1024
+    return before, memory.peak()
 
 
 def main(examples: int = 10_000, points: int = 25, repeats: int = 5, large: int = 60_000) -> None:

@@ -11,7 +11,6 @@ and their cost grows as the square.
 """
 
 import multiprocessing
-import resource
 import time
 from collections.abc import Callable
 from functools import partial
@@ -24,6 +23,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import memory
 from benchmarks.evaluation import network
 from mconn import tangent
 from mconn.models import MLP
@@ -106,11 +106,10 @@ def peak(examples: int, results: multiprocessing.SimpleQueue) -> None:
     """In a process of its own: seconds, and the peak of memory before and after."""
     params, inputs = drawn(examples)
     jax.block_until_ready(jnp.zeros(3) + 1)
-    before, begin = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    before, begin = memory.peak(), time.process_time()
     kernel = ours(params, inputs)
     seconds = time.process_time() - begin
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    results.put((seconds, before * 1024, after * 1024, kernel.nbytes))
+    results.put((seconds, before, memory.peak(), kernel.nbytes / MIB))
 
 
 def main(examples: int = 1000, compared: int = 100, large: int = 10_000, repeats: int = 2) -> None:
@@ -157,8 +156,8 @@ def main(examples: int = 1000, compared: int = 100, large: int = 10_000, repeats
         seconds, before, after, size = results.get()
         Console().print(
             f"{large} x {large} examples: {seconds:.0f} CPU s; peak of memory "
-            f"{(after - before) / MIB:.0f} MiB above the {before / MIB:.0f} MiB before it, "
-            f"{(after - before - size) / MIB:.0f} MiB beside the result of {size / MIB:.0f} MiB "
+            f"{after - before:.0f} MiB above the {before:.0f} MiB before it, "
+            f"{after - before - size:.0f} MiB beside the result of {size:.0f} MiB "
             "(goal: below 2048)"
         )
 

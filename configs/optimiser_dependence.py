@@ -59,5 +59,14 @@ def smoke() -> OptimiserDependence:
 
 
 def gpu() -> OptimiserDependence:
-    """Fashion-MNIST, three hidden layers of 512, longer, for an accelerator."""
-    return replace(optimiser_dependence(), train=fmnist_mlp(seeds=4, epochs=100).train, points=61)
+    """Fashion-MNIST, three hidden layers of 512, longer, for an accelerator.
+
+    SGD at a rate of 0.3 diverges there.
+    """
+    return replace(
+        optimiser_dependence(),
+        train=fmnist_mlp(seeds=4, epochs=100).train,
+        optimisers=OPTIMISERS[1:],
+        points=61,
+        claims_about=tuple(claim for claim in CLAIMS if OPTIMISERS[0][0] not in claim),
+    )
