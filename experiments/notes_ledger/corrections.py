@@ -98,6 +98,15 @@ CORRECTIONS = (
         "line's direction. With ReLU the kinks carry a part that no Hessian shows.",
         source="the curvature identity; pilots of this project",
         published="Slopes at initialisation +.88 standard, +.10 NTK, -1.03 mean field.",
+        verdict="refuted",
+        evidence=(
+            Evidence("path_curvature", "in the standard parametrisation the largest eigenvalue"),
+            Evidence("path_curvature", "in the NTK parametrisation the largest eigenvalue"),
+            Evidence("path_curvature", "where the largest eigenvalue falls as 1/width the barrier"),
+            Evidence("path_curvature", "the curvature in the line's direction is negative only"),
+            Evidence("path_curvature", "the largest eigenvalue is not the curvature that makes"),
+            Evidence("path_curvature", "second derivatives by automatic differentiation miss"),
+        ),
     ),
     Statement(
         number=7,

@@ -25,7 +25,7 @@ def test_the_checkout_is_found_from_within(checkout, tmp_path):
 def test_every_correction_has_a_row(checkout):
     statements = checkout.statements()
     assert len(statements) >= 25
-    words = {5, 6, 17, 26}
+    words = {5, 17, 26}
     untestable = {each.number for each in statements if each.untestable}
     assert {20, 21, 23} <= untestable
     for each in statements[:25]:
