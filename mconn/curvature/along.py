@@ -10,15 +10,15 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from mconn import trees
-from mconn.curvature.eigenpairs import check_finite, planned, started
+from mconn.curvature.eigenpairs import planned, started
 from mconn.curvature.lanczos import Found, search
-from mconn.curvature.operator import on_flat
+from mconn.curvature.operator import not_finite, on_flat
 from mconn.curvature.over_data import OverData
 from mconn.curvature.probes import over_probes
 from mconn.curvature.ritz import Search
 from mconn.curvature.trace import standard_error
 from mconn.curvature.vectors import dimension, precision, unravel
-from mconn.errors import ConfigError
+from mconn.errors import ConfigError, DivergenceError
 from mconn.landscape.batches import fold_whole
 from mconn.landscape.program import network
 from mconn.landscape.refresh import Refresh
@@ -36,6 +36,8 @@ class AlongPath:
             up.
         residuals: |A x - value x|.
         errors: of the values, as in `Eigenpairs`.
+        missed: a bound of the chance that a wanted eigenvalue was missed, as in `Eigenpairs`; it is
+            large where the vectors of the point before led to the values quickly.
         converged: whether the error is within the tolerance.
         norm: the largest absolute eigenvalue that was seen.
         products: with the operator, for the eigenvalues.
@@ -49,6 +51,7 @@ class AlongPath:
     residuals: Float[np.ndarray, "points wanted"]
     errors: Float[np.ndarray, "points wanted"]
     converged: Bool[np.ndarray, "points wanted"]
+    missed: Float[np.ndarray, " points"]
     norm: Float[np.ndarray, " points"]
     products: Int[np.ndarray, " points"]
     traces: Float[np.ndarray, "points probes"]
@@ -65,7 +68,15 @@ class AlongPath:
         return self.values[:, self.top :]
 
     def trace(self) -> Float[np.ndarray, " points"]:
-        """The trace, as the mean over random vectors."""
+        """The trace, as the mean over random vectors.
+
+        Raises:
+            ConfigError: if there was no random vector.
+        """
+        if not self.traces.size:
+            raise ConfigError(
+                "the path was measured without random vectors: pass probes to `along`"
+            )
         return self.traces.mean(axis=1)
 
     def trace_standard_error(self) -> Float[np.ndarray, " points"]:
@@ -139,18 +150,34 @@ def along(
             operator, path, jnp.asarray(ts), key, batches, Plan(plan, probes, refresh), tolerance
         )
     )
-    check_finite(operator, found)
+    check_every_point(operator, ts, found, traces)
     return AlongPath(
         t=ts,
         values=found.values,
         residuals=found.residuals,
         errors=found.errors,
         converged=found.errors <= tolerance * found.norm[:, None],
+        missed=found.missed,
         norm=found.norm,
         products=found.products,
         traces=traces,
         top=top,
     )
+
+
+def check_every_point(
+    operator: OverData, ts: Float[np.ndarray, " points"], found: Found, traces: np.ndarray
+) -> None:
+    """Refuse numbers that are not finite.
+
+    Raises:
+        DivergenceError: naming the first such point and the operator.
+    """
+    measured = np.concatenate([found.values, found.residuals, traces], axis=1)
+    finite = np.isfinite(measured).all(axis=1)
+    if not finite.all():
+        row = int(np.argmin(finite))
+        raise DivergenceError(f"at point {row}, t = {ts[row]}: {not_finite(operator)}")
 
 
 @partial(jax.jit, static_argnums=5)

@@ -172,5 +172,9 @@ def quadrature(
     from scipy.linalg import eigh_tridiagonal
 
     diagonal, coupling = diagonal.astype(np.float64), coupling.astype(np.float64)
-    nodes, vectors = eigh_tridiagonal(diagonal, coupling[:-1])
-    return nodes, vectors[0] ** 2
+    ended = np.flatnonzero(coupling == 0)
+    size = int(ended[0]) + 1 if len(ended) else len(diagonal)
+    nodes, vectors = eigh_tridiagonal(diagonal[:size], coupling[: size - 1])
+    # What follows the end has no weight: a node of 0 there would be no eigenvalue.
+    rest = (0, len(diagonal) - size)
+    return np.pad(nodes, rest, mode="edge"), np.pad(vectors[0] ** 2, rest)

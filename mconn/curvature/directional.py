@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from mconn import trees
 from mconn.curvature.over_data import chosen_leaves
+from mconn.curvature.trace import standard_error
 from mconn.curvature.vectors import restrict
 from mconn.errors import ConfigError, DivergenceError, StructureError
 from mconn.landscape import Profile, evaluate
@@ -22,6 +23,9 @@ from mconn.types import Batch, EvalFn, Params
 
 CURVATURE, SECOND = "curvature", "second derivative"
 """The metrics v^T H v, with v the velocity of the path, and the second derivative by t."""
+
+INSIDE = 2e-6
+"""How far from an end motion is taken: `velocity`, cut off at 1e-6, has no derivative beyond."""
 
 
 class Moving(NamedTuple):
@@ -72,7 +76,8 @@ class WithMotion(Path):
 
     def __call__(self, t: Any) -> Moving:
         """The network at t, and its derivatives there."""
-        once, twice = jax.jvp(partial(velocity, self.path), (t,), (jnp.ones_like(t),))
+        inside = jnp.clip(t, INSIDE, 1 - INSIDE)
+        once, twice = jax.jvp(partial(velocity, self.path), (inside,), (jnp.ones_like(t),))
         params = self.path(t)
         return Moving(params, parameters_only(params, once), parameters_only(params, twice))
 
@@ -178,8 +183,8 @@ class SecondDerivative:
 
     @property
     def standard_error(self) -> float:
-        """Of the value, over examples."""
-        return float(self.samples.std(ddof=1, dtype=np.float64) / np.sqrt(len(self.samples)))
+        """Of the value, over examples; not a number where there is one only."""
+        return float(standard_error(self.samples.astype(np.float64)))
 
 
 def directional(
@@ -203,13 +208,13 @@ def directional(
         raise ConfigError(f"batch_size is {batch_size}: it must be at least 1")
     count = trees.count_examples(data)
     values, squared = in_direction(eval_fn, params, direction, fold(data, batch_size))
-    if not float(squared) > 0:
+    if float(squared) == 0:
         raise StructureError("the direction is zero: pass one that moves a parameter")
     samples = np.asarray(values).ravel()[:count] / float(squared)
     if not np.isfinite(samples).all():
         raise DivergenceError(
-            "the second derivative of an example's loss is not finite: look for weights or "
-            "examples that are not finite or too large"
+            "the second derivative of an example's loss is not finite: look for weights, examples "
+            "or a direction that are not finite or too large"
         )
     return SecondDerivative(samples)
 

@@ -20,7 +20,7 @@ class Kinks:
         smooth: the same from the second derivative alone: - integral of G(t, s) L''(s) ds.
         standard_error: of height - smooth, paired over examples.
         coarse: ``smooth`` with every second point only, at those points; what it differs by is
-            four times the error of the sum for a smooth loss.
+            three times the error of the sum for a smooth loss.
     """
 
     t: Float[np.ndarray, " points"]

@@ -12,13 +12,17 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from mconn.curvature.ritz import Search, decomposed, estimate
+from mconn.curvature.missed import chance, count_places, log_distances
+from mconn.curvature.ritz import Estimate, Search, decomposed, estimate
 from mconn.types import Key
 
 Multiply = Callable[[Array], Array]
 
 ROWS = 4
 """Directions that are orthogonalised against at a time."""
+
+COLUMNS = 2**16
+"""Entries of every direction that are combined at a time."""
 
 EXPLORED = 10
 """Products with fresh random directions before a space that is invariant is believed."""
@@ -34,6 +38,8 @@ class State(NamedTuple):
         size: the number of directions that are multiplied.
         beta: the norm of the residual.
         products: spent so far.
+        hidden: logarithms of the largest parts of the start that eigenvectors can have and be
+            missed, but for the distances of these from the Ritz values that are not dropped.
         earliest: the number of products before which the search must not end.
         done: whether all wanted errors are within the tolerance, or the space is exhausted.
     """
@@ -44,6 +50,7 @@ class State(NamedTuple):
     size: Int[Array, ""]
     beta: Float[Array, ""]
     products: Int[Array, ""]
+    hidden: Float[Array, " places"]
     earliest: Int[Array, ""]
     done: Bool[Array, ""]
 
@@ -57,6 +64,7 @@ class Found(NamedTuple):
         residuals: |A x - value x|.
         errors: of the values.
         norm: the largest absolute eigenvalue that was seen.
+        missed: a bound of the chance that the start hides an eigenvalue that is wanted.
         products: with the operator.
     """
 
@@ -65,17 +73,30 @@ class Found(NamedTuple):
     residuals: Float[Array, " wanted"]
     errors: Float[Array, " wanted"]
     norm: Float[Array, ""]
+    missed: Float[Array, ""]
     products: Int[Array, ""]
 
 
-def search(
-    multiply: Multiply, start: Float[Array, " dimension"], key: Key, plan: Search, tolerance: Any
-) -> Found:
+class Start(NamedTuple):
+    """The first direction.
+
+    Attributes:
+        vector: not zero.
+        random: the length of its random part, relative to it.
+        allowed: the largest chance of an eigenvalue that is missed with which the search may end.
+    """
+
+    vector: Float[Array, " dimension"]
+    random: Any
+    allowed: float
+
+
+def search(multiply: Multiply, start: Start, key: Key, plan: Search, tolerance: Any) -> Found:
     """Search the extreme eigenvalues; to be traced.
 
     Args:
         multiply: the operator.
-        start: the first direction; not zero.
+        start: the first direction.
         key: for fresh directions where a space is exhausted.
         plan: what is searched for.
         tolerance: of the errors of the values, relative to the norm of the operator.
@@ -88,23 +109,28 @@ def search(
     def cycle(state: State) -> State:
         # Loops of one turn at most, as a conditional would copy all directions.
         state = jax.lax.while_loop(
-            lambda state: state.size == plan.basis, lambda state: restarted(state, plan), state
+            lambda state: state.size == plan.basis,
+            lambda state: restarted(state, plan, tolerance),
+            state,
         )
         return jax.lax.while_loop(
             lambda state: unfinished(state) & (state.size < plan.basis),
-            lambda state: expanded(multiply, state, key, plan, tolerance),
+            lambda state: judged(expanded(multiply, state, key), start, plan, tolerance),
             state,
         )
 
-    state = jax.lax.while_loop(unfinished, cycle, first(start, plan))
-    found = estimate(state.matrix, state.size, state.beta, plan)
-    vectors = found.combinations @ state.vectors[: plan.basis]
+    state = jax.lax.while_loop(unfinished, cycle, first(start.vector, plan))
+    found, missed = seen(state, start, plan, tolerance)
+    # Zeros for the rows behind, as cutting these off would copy all others.
+    combinations = jnp.pad(found.combinations, ((0, 0), (0, len(state.vectors) - plan.basis)))
+    vectors = product(combinations, state.vectors)
     return Found(
         values=found.values,
         vectors=vectors / jnp.linalg.norm(vectors, axis=1, keepdims=True),
         residuals=found.residuals,
         errors=found.errors,
         norm=found.norm,
+        missed=missed,
         products=state.products,
     )
 
@@ -122,13 +148,14 @@ def first(start: Float[Array, " dimension"], plan: Search) -> State:
         size=count,
         beta=jnp.zeros((), kind),
         products=count,
+        hidden=jnp.zeros(count_places(plan), kind),
         earliest=count,
         done=jnp.zeros((), bool),
     )
 
 
-def expanded(multiply: Multiply, state: State, key: Key, plan: Search, tolerance: Any) -> State:
-    """One product more."""
+def expanded(multiply: Multiply, state: State, key: Key) -> State:
+    """One product more; ``done`` only if there is no further direction."""
     vectors, last = state.vectors, state.size
     rest = multiply(vectors[last])
     alpha = vectors[last] @ rest
@@ -160,8 +187,6 @@ def expanded(multiply: Multiply, state: State, key: Key, plan: Search, tolerance
     )
     # An eigenvalue of several vectors shows itself only from another start.
     earliest = jnp.where(fresh & (state.earliest == 0), products + EXPLORED, state.earliest)
-    found = estimate(matrix, size, beta, plan)
-    settled = (found.errors <= tolerance * found.norm).all() & (size >= plan.top + plan.bottom)
     return State(
         vectors=vectors.at[size].set(direction),
         matrix=matrix,
@@ -169,9 +194,26 @@ def expanded(multiply: Multiply, state: State, key: Key, plan: Search, tolerance
         size=size,
         beta=beta,
         products=products,
+        hidden=state.hidden + jnp.log(beta),
         earliest=earliest,
-        done=exhausted | (settled & (products >= earliest)),
+        done=exhausted,
     )
+
+
+def judged(state: State, start: Start, plan: Search, tolerance: Any) -> State:
+    """The state, done if everything that is wanted was found."""
+    found, missed = seen(state, start, plan, tolerance)
+    precise = (found.errors <= tolerance * found.norm).all() & (missed <= start.allowed)
+    enough = (state.size >= plan.top + plan.bottom) & (state.products >= state.earliest)
+    return state._replace(done=state.done | (precise & enough))
+
+
+def seen(state: State, start: Start, plan: Search, tolerance: Any) -> tuple[Estimate, Array]:
+    """What the directions show, and a bound of the chance that they miss something."""
+    found = estimate(state.matrix, state.size, state.beta, plan)
+    filled = jnp.arange(plan.basis) < state.size
+    parts = state.hidden - log_distances(found, plan, tolerance, filled)
+    return found, chance(parts, state.vectors.shape[1], start.random)
 
 
 def orthogonalised(
@@ -182,9 +224,9 @@ def orthogonalised(
     def against(block: Any, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         rest, removed = carry
         rows = jax.lax.dynamic_slice_in_dim(vectors, ROWS * block, ROWS)
-        shares = jnp.where(ROWS * block + jnp.arange(ROWS) < count, rows @ rest, 0)
+        shares = jnp.where(ROWS * block + jnp.arange(ROWS) < count, product(rows, rest), 0)
         removed = jax.lax.dynamic_update_slice_in_dim(removed, shares, ROWS * block, 0)
-        return rest - shares @ rows, removed
+        return rest - product(shares, rows), removed
 
     removed = jnp.zeros(len(vectors), rest.dtype)
     return jax.lax.fori_loop(0, -(-count // ROWS), against, (rest, removed))
@@ -198,19 +240,45 @@ def another(vectors: Float[Array, "rows dimension"], count: Any, key: Key) -> Ar
     return direction / jnp.linalg.norm(direction)
 
 
-def restarted(state: State, plan: Search) -> State:
+def restarted(state: State, plan: Search, tolerance: Any) -> State:
     """The state with the best Ritz vectors alone."""
+    found = estimate(state.matrix, state.size, state.beta, plan)
     values, combinations = decomposed(state.matrix, state.size)
     bottom, top = plan.kept
-    chosen = jnp.concatenate([jnp.arange(bottom), plan.basis - top + jnp.arange(top)])
-    count = len(chosen)
-    kept = combinations[:, chosen].T @ state.vectors[: plan.basis]
-    vectors = state.vectors.at[:count].set(kept).at[count].set(state.vectors[plan.basis])
+    kept = (*range(bottom), *range(plan.basis - top, plan.basis))
+    chosen, count = jnp.array(kept), len(kept)
+    dropped = jnp.array([place not in kept for place in range(plan.basis)])
+    # The next direction follows those that are kept; zeros follow it.
+    turn = jnp.zeros((len(state.vectors),) * 2, values.dtype)
+    turn = turn.at[:count, : plan.basis].set(combinations[:, chosen].T)
     diagonal = jnp.zeros(plan.basis, values.dtype).at[:count].set(values[chosen])
     couplings = state.beta * combinations[-1, chosen]
     return state._replace(
-        vectors=vectors,
+        vectors=combined(turn.at[count, plan.basis].set(1), state.vectors),
         matrix=jnp.diag(diagonal),
         coupling=jnp.zeros_like(state.coupling).at[:count].set(couplings),
         size=jnp.full_like(state.size, count),
+        hidden=state.hidden - log_distances(found, plan, tolerance, dropped),
     )
+
+
+def combined(
+    turn: Float[Array, "rows rows"], vectors: Float[Array, "rows dimension"]
+) -> Float[Array, "rows dimension"]:
+    """Combinations of all directions in their place, as a copy would double the memory."""
+
+    def block(vectors: Array, start: Any, width: int) -> Array:
+        part = jax.lax.dynamic_slice_in_dim(vectors, start, width, axis=1)
+        return jax.lax.dynamic_update_slice_in_dim(vectors, product(turn, part), start, axis=1)
+
+    width = min(COLUMNS, vectors.shape[1])
+    blocks, rest = divmod(vectors.shape[1], width)
+    vectors = jax.lax.fori_loop(
+        0, blocks, lambda i, vectors: block(vectors, width * i, width), vectors
+    )
+    return block(vectors, width * blocks, rest) if rest else vectors
+
+
+def product(left: Array, right: Array) -> Array:
+    """A matrix product in full precision on every device."""
+    return jnp.matmul(left, right, precision="highest")

@@ -71,7 +71,7 @@ class OverData(Operator):
         else:
             summed = self.sum_of_batches
         return lambda vector: jax.tree.map(
-            lambda leaf, like: (leaf / count).astype(like.dtype), summed(vector), vector
+            lambda leaf, like: (trees.wide(leaf) / count).astype(like.dtype), summed(vector), vector
         )
 
     def sum_of_batches(self, vector: Params) -> Params:

@@ -42,6 +42,7 @@ class Estimate(NamedTuple):
         errors: of the values: residual^2 over the gap to the next Ritz value, where that is
             smaller than the residual (Kato and Temple; Parlett 1998, theorem 11.7.1).
         norm: the largest absolute Ritz value.
+        spectrum: all Ritz values in ascending order, and behind them what is to be ignored.
     """
 
     values: Float[Array, " wanted"]
@@ -49,6 +50,7 @@ class Estimate(NamedTuple):
     residuals: Float[Array, " wanted"]
     errors: Float[Array, " wanted"]
     norm: Float[Array, ""]
+    spectrum: Float[Array, " basis"]
 
 
 def estimate(matrix: Float[Array, "basis basis"], size: Any, beta: Any, plan: Search) -> Estimate:
@@ -70,6 +72,7 @@ def estimate(matrix: Float[Array, "basis basis"], size: Any, beta: Any, plan: Se
         # The Ritz values themselves are rounded.
         errors=rounding + jnp.where(gaps > found, found**2 / jnp.where(gaps > 0, gaps, 1), found),
         norm=spread(values, size),
+        spectrum=values,
     )
 
 

@@ -1,0 +1,170 @@
+"""Extreme eigenvalues against dense matrices, and when they are said to be found."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from mconn import curvature
+from mconn.curvature.eigenpairs import found_in
+from mconn.curvature.vectors import ravel
+from mconn.errors import ConfigError, StructureError
+from tests.curvature.networks import LOSS, dense, examples, network
+
+KEY = jax.random.key(3)
+
+
+def scaled(values, vector):
+    return {"x": values * vector["x"]}
+
+
+def diagonal(values, dtype=np.float64):
+    values = np.asarray(values, dtype)
+    return curvature.Custom(scaled, values, {"x": np.zeros(len(values), dtype)})
+
+
+def test_both_ends_of_a_networks_hessian():
+    with jax.enable_x64(True):
+        params, data = network(), examples()
+        operator = curvature.hessian(LOSS, params, data, batch_size=3)
+        matrix = dense(params, data)
+        found = curvature.eigenpairs(operator, KEY, top=3, bottom=2, tolerance=1e-12)
+        vectors = np.stack(
+            [
+                np.asarray(ravel(jax.tree.map(lambda leaf, i=i: leaf[i], found.vectors)))
+                for i in range(5)
+            ]
+        )
+    values = np.linalg.eigvalsh(matrix)
+    np.testing.assert_allclose(found.largest, values[::-1][:3], rtol=1e-9)
+    np.testing.assert_allclose(found.smallest, values[:2], rtol=1e-9)
+    assert found.converged.all()
+    np.testing.assert_allclose(vectors @ vectors.T, np.eye(5), atol=1e-9)
+    np.testing.assert_allclose(matrix @ vectors.T, vectors.T * found.values, atol=1e-5)
+    assert found.norm == pytest.approx(abs(values).max(), rel=1e-6)
+
+
+def test_residuals_are_those_of_the_vectors_and_bound_the_errors():
+    with jax.enable_x64(True):
+        params, data = network(), examples()
+        operator = curvature.hessian(LOSS, params, data)
+        matrix = dense(params, data)
+        found = curvature.eigenpairs(operator, KEY, top=2, tolerance=0.05)
+        vectors = [
+            np.asarray(ravel(jax.tree.map(lambda leaf, i=i: leaf[i], found.vectors)))
+            for i in range(2)
+        ]
+    values = np.linalg.eigvalsh(matrix)
+    for value, residual, error, x in zip(
+        found.values, found.residuals, found.errors, vectors, strict=True
+    ):
+        assert np.linalg.norm(matrix @ x - value * x) == pytest.approx(residual, rel=1e-3)
+        assert abs(values - value).min() <= min(residual, error) + 1e-12
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [5.0, 5.0, 5.0, 1.0, 0.0, -2.0],
+        [1.0] * 6,
+        [0.0] * 6,
+        [4.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+        [7.0],
+    ],
+)
+def test_repeated_zero_and_few_eigenvalues(values):
+    top = min(3, len(values))
+    with jax.enable_x64(True):
+        found = curvature.eigenpairs(diagonal(values), KEY, top=top, tolerance=1e-10)
+    np.testing.assert_allclose(found.values, sorted(values, reverse=True)[:top], atol=1e-9)
+    assert found.converged.all()
+
+
+def test_all_eigenvalues_at_once():
+    values = np.linspace(-1, 2, 12)
+    with jax.enable_x64(True):
+        found = curvature.eigenpairs(diagonal(values), KEY, top=6, bottom=6, tolerance=1e-10)
+    np.testing.assert_allclose(np.sort(found.values), values, atol=1e-9)
+
+
+def test_two_products_are_not_taken_for_an_eigenvalue():
+    """Some published code runs Lanczos for two steps, whatever comes out."""
+    values = np.concatenate([np.linspace(0, 1, 300), [1.05]])
+    with jax.enable_x64(True):
+        early = curvature.eigenpairs(diagonal(values), KEY, products=2)
+        found = curvature.eigenpairs(diagonal(values), KEY)
+    assert early.values[0] < 0.95
+    assert not early.converged.any()
+    assert early.products == 2
+    assert found.converged.all()
+    assert found.values[0] == pytest.approx(1.05, abs=1e-3)
+
+
+def test_single_precision_finds_no_eigenvalue_twice():
+    """Lanczos without reorthogonalisation finds copies of the large ones once they converged."""
+    values = np.concatenate([[1e4, 1e3], np.linspace(0, 1, 400)])
+    found = curvature.eigenpairs(
+        diagonal(values, np.float32), KEY, top=4, tolerance=1e-6, basis=60, products=600
+    )
+    assert found.values[:2] == pytest.approx([1e4, 1e3], rel=1e-5)
+    assert (found.values[2:] < 1.01).all()
+    # Rounding of the largest value is what is left, and the errors say so.
+    assert (found.errors >= 1e4 * np.finfo(np.float32).eps).all()
+
+
+def test_a_tight_tolerance_that_rounding_forbids_is_not_said_to_be_met():
+    values = np.concatenate([[1e4], np.linspace(0, 1, 100)])
+    found = curvature.eigenpairs(diagonal(values, np.float32), KEY, tolerance=1e-12, products=120)
+    assert not found.converged.any()
+
+
+def test_restarts_lose_nothing():
+    values = np.linspace(0, 1, 500) ** 3
+    with jax.enable_x64(True):
+        narrow = curvature.eigenpairs(diagonal(values), KEY, top=2, basis=6, products=500)
+        wide = curvature.eigenpairs(diagonal(values), KEY, top=2, basis=60, products=500)
+    assert narrow.products > wide.products
+    assert narrow.converged.all()
+    np.testing.assert_allclose(narrow.values, np.sort(values)[::-1][:2], atol=1e-3)
+
+
+def test_a_start_near_the_vectors_saves_products():
+    with jax.enable_x64(True):
+        params, data = network(), examples()
+        operator = curvature.hessian(LOSS, params, data)
+        cold = curvature.eigenpairs(operator, KEY, tolerance=1e-8)
+        start = jax.tree.map(lambda leaf: leaf[0], cold.vectors)
+        near = operator.at(jax.tree.map(lambda leaf: jnp.asarray(leaf * 1.001), params))
+        warm = curvature.eigenpairs(near, KEY, tolerance=1e-8, start=start)
+    assert warm.products < cold.products
+    assert warm.values[0] == pytest.approx(cold.values[0], rel=0.05)
+
+
+def test_other_weights_run_the_same_program():
+    with jax.enable_x64(True):
+        data = examples()
+        curvature.eigenpairs(curvature.hessian(LOSS, network(0), data, batch_size=3), KEY)
+        before = found_in._cache_size()
+        other = curvature.hessian(LOSS, network(1), examples(seed=4), batch_size=3)
+        curvature.eigenpairs(other, jax.random.key(8), tolerance=1e-5)
+    assert found_in._cache_size() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"top": 0}, "top is 0 and bottom is 0: ask for one pair or more"),
+        ({"top": 9}, "9 eigenvalues are asked for and the operator has 8 rows"),
+        ({"basis": 2}, "basis is 2: 1 pairs need at least 3 directions"),
+        ({"top": 3, "products": 2}, "products is 2: 3 pairs need at least as many"),
+        ({"tolerance": 0.0}, "tolerance is 0.0: it must be positive"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused(options, message):
+    with pytest.raises(ConfigError, match=message):
+        curvature.eigenpairs(diagonal(np.arange(8), np.float32), KEY, **options)
+
+
+def test_a_start_of_another_network_is_refused():
+    with pytest.raises(StructureError):
+        curvature.eigenpairs(diagonal(np.arange(8), np.float32), KEY, start={"y": np.zeros(8)})
