@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 from mconn.curvature.operator import Operator, check_dimension, check_given, not_finite, on_flat
 from mconn.curvature.probes import check_probes, over_probes
 from mconn.curvature.trace import standard_error
+from mconn.curvature.vectors import length
 from mconn.errors import ConfigError, DivergenceError
 from mconn.types import Key
 
@@ -148,7 +149,7 @@ def recurrences(
         rest = multiply(vector) - beta * before
         alpha = vector @ rest
         rest = rest - alpha * vector
-        beta = jnp.linalg.norm(rest)
+        beta = length(rest)
         norm = jnp.maximum(norm, jnp.maximum(jnp.abs(alpha), beta))
         # An invariant space ends the recurrence: what follows has no weight.
         ended = beta <= 10 * jnp.finfo(beta.dtype).eps * norm

@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from mconn.curvature.missed import chance, count_places, log_distances
 from mconn.curvature.ritz import Estimate, Search, decomposed, estimate
+from mconn.curvature.vectors import length
 from mconn.types import Key
 
 Multiply = Callable[[Array], Array]
@@ -170,7 +171,7 @@ def expanded(multiply: Multiply, state: State, key: Key) -> State:
         rest,
     )
     rest, removed = orthogonalised(rest, vectors, last + 1)
-    beta = jnp.linalg.norm(rest)
+    beta = length(rest)
 
     matrix = state.matrix.at[last].set(state.coupling).at[:, last].set(state.coupling)
     matrix = matrix.at[last, last].set(alpha + removed[last])

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mconn import trees
-from mconn.curvature.vectors import dimension, precision, ravel, unravel
+from mconn.curvature.vectors import dimension, length, precision, ravel, unravel
 from mconn.errors import ConfigError, DivergenceError, StructureError
 from mconn.types import Key, Params
 
@@ -125,7 +125,7 @@ def relative_asymmetry(operator: Operator, key: Key) -> Float[Array, ""]:
     multiply = on_flat(operator)
     of_u, of_v = multiply(u), multiply(v)
     # <u, A v> is a normal number of variance |A v|^2 for a random u.
-    scale = jnp.maximum(jnp.linalg.norm(of_u), jnp.linalg.norm(of_v))
+    scale = jnp.maximum(length(of_u), length(of_v))
     return jnp.abs(u @ of_v - of_u @ v) / jnp.where(scale == 0, 1, scale)
 
 

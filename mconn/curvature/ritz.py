@@ -28,7 +28,8 @@ class Search:
         """Ritz vectors from the bottom and from the top that survive a restart."""
         wanted = self.top + self.bottom
         extra = max(0, self.basis - wanted) // 2
-        at_top = self.top + extra * self.top // wanted
+        # At both ends: large eigenvalues that are dropped come back and take products.
+        at_top = self.top + extra // 2
         return wanted + extra - at_top, at_top
 
 
@@ -81,7 +82,8 @@ def decomposed(
 ) -> tuple[Float[Array, " basis"], Float[Array, "basis basis"]]:
     """Ritz values in ascending order, with those of rows that are not filled behind them all."""
     filled = jnp.arange(len(matrix)) < size
-    bound = 2 * jnp.abs(matrix).sum(axis=1).max() + 1
+    largest = jnp.abs(matrix).sum(axis=1).max()
+    bound = jnp.where(largest > 0, 2 * largest, 1)
     padded = jnp.where(filled[:, None] & filled, matrix, jnp.diag(jnp.where(filled, 0, bound)))
     return jnp.linalg.eigh(padded)
 

@@ -39,6 +39,17 @@ def ravel(vector: Params) -> Float[Array, " dimension"]:
     return jnp.concatenate([trees.wide(leaf).ravel() for leaf in jax.tree.leaves(vector)])
 
 
+def length(flat: Float[Array, " dimension"]) -> Float[Array, ""]:
+    """|x|, of entries whose squares underflow as well."""
+    plain, kind = jnp.linalg.norm(flat), jnp.finfo(flat.dtype)
+
+    def scaled() -> Array:
+        largest = jnp.abs(flat).max()
+        return largest * jnp.linalg.norm(flat / jnp.where(largest > 0, largest, 1))
+
+    return jax.lax.cond(plain > kind.tiny**0.5 / kind.eps, lambda: plain, scaled)
+
+
 def unravel(template: Params, flat: Float[Array | np.ndarray, "*stack dimension"]) -> Params:
     """The vector of these entries, in the shapes and dtypes of ``template``; stacked if they are.
 

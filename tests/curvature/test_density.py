@@ -105,6 +105,12 @@ def test_a_multiple_of_the_identity_has_one_eigenvalue(value):
     np.testing.assert_allclose(found.weights.sum(axis=1), 1, rtol=1e-12)
 
 
+@pytest.mark.parametrize("scale", [1e-30, 1, 1e15])
+def test_eigenvalues_have_no_unit(scale):
+    found = of((scale * rotated(SPECTRUM)).astype(np.float32))
+    np.testing.assert_allclose(found.nodes / scale, of(rotated(SPECTRUM)).nodes, atol=1e-5)
+
+
 def test_copies_of_an_eigenvalue_in_single_precision_share_its_weight():
     spectrum = np.r_[np.linspace(0, 1, 119), 1000.0]
     with jax.enable_x64(False):

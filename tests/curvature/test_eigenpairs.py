@@ -9,6 +9,7 @@ from mconn import curvature
 from mconn.curvature.eigenpairs import found_in
 from mconn.curvature.vectors import ravel
 from mconn.errors import ConfigError, StructureError
+from tests.curvature.matrices import PAIRS, operator as of_matrix, rotated, stacked
 from tests.curvature.networks import LOSS, dense, examples, network
 
 KEY = jax.random.key(3)
@@ -138,6 +139,96 @@ def test_a_start_near_the_vectors_saves_products():
         warm = curvature.eigenpairs(near, KEY, tolerance=1e-8, start=start)
     assert warm.products < cold.products
     assert warm.values[0] == pytest.approx(cold.values[0], rel=0.05)
+
+
+SPECTRA = {
+    "spread": np.linspace(-1, 2, 30),
+    "outliers": np.r_[-4, -3, np.linspace(-1, 1, 25), 5, 7, 9],
+    "powers": np.r_[-np.logspace(-3, 0, 15), np.logspace(-3, 1, 15)],
+    "negative": -np.arange(1.0, 31),
+    "several of each": np.repeat([-2.0, 1.0, 5.0], [2, 25, 3]),
+    "zero": np.zeros(30),
+    "identity": np.full(30, 3.0),
+    "rank one": np.r_[np.zeros(29), 4],
+    "negative rank one": np.r_[-4, np.zeros(29)],
+}
+
+
+def wanted(eigenvalues):
+    """The three largest from the highest down, then the two smallest from the lowest up."""
+    ascending = np.sort(eigenvalues)
+    return np.r_[ascending[:-4:-1], ascending[:2]]
+
+
+@pytest.mark.parametrize("name", SPECTRA)
+def test_of_dense_matrices_pairs_are_exact_and_residuals_are_true(name):
+    matrix, expected = rotated(SPECTRA[name]), wanted(SPECTRA[name])
+    scale = abs(expected).max() + np.finfo(float).tiny
+    for tolerance in (1e-11, 0.03):
+        found = curvature.eigenpairs(of_matrix(matrix), KEY, tolerance=tolerance, **PAIRS)
+        vectors = stacked(found.vectors)
+        np.testing.assert_allclose(vectors @ vectors.T, np.eye(5), atol=1e-10)
+        residuals = np.linalg.norm(vectors @ matrix - found.values[:, None] * vectors, axis=1)
+        np.testing.assert_allclose(found.residuals, residuals, rtol=1e-4, atol=1e-13 * scale)
+        nearest = abs(found.values[:, None] - SPECTRA[name]).min(axis=1)
+        assert (nearest <= residuals + 1e-13 * scale).all()
+        assert found.converged.all()
+        if tolerance < 1e-9:
+            np.testing.assert_allclose(found.values, expected, rtol=0, atol=tolerance * scale)
+            assert found.norm == pytest.approx(abs(expected).max())
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-8, 1, 1e15])
+def test_eigenvalues_have_no_unit(scale):
+    matrix = (scale * rotated(SPECTRA["outliers"])).astype(np.float32)
+    found = curvature.eigenpairs(of_matrix(matrix), KEY, tolerance=1e-6, **PAIRS)
+    np.testing.assert_allclose(found.values / scale, wanted(SPECTRA["outliers"]), rtol=1e-6)
+    assert found.converged.all()
+
+
+@pytest.mark.parametrize(
+    ("name", "tolerance"), [("spread", 0.003), ("root", 0.001), ("normal", 0.003)]
+)
+def test_few_random_starts_miss_a_wanted_eigenvalue(name, tolerance):
+    """Ritz values settle at neighbours for a while: small residuals do not show that."""
+    spectrum = {
+        "spread": np.linspace(-1, 2, 30),
+        "root": np.linspace(0, 1, 30) ** 0.33,
+        "normal": np.random.default_rng(0).normal(size=30),
+    }[name]
+    missed = []
+    for seed in range(100):
+        found = curvature.eigenpairs(
+            of_matrix(np.diag(spectrum)), jax.random.key(seed), tolerance=tolerance, **PAIRS
+        )
+        assert found.converged.all()
+        off = abs(found.values - wanted(spectrum)).max() / found.norm
+        missed.append(off > 11 * tolerance)
+    assert sum(missed) <= 5
+
+
+def without_reorthogonalisation(values, steps):
+    """Ritz values of the three-term recurrence in single precision."""
+    vector = np.random.default_rng(0).normal(size=len(values)).astype(np.float32)
+    vector /= np.linalg.norm(vector)
+    before, beta = np.zeros_like(vector), np.float32(0)
+    diagonal, couplings = [], []
+    for _ in range(steps):
+        rest = values * vector - beta * before
+        diagonal.append(vector @ rest)
+        rest -= diagonal[-1] * vector
+        beta = np.linalg.norm(rest)
+        couplings.append(beta)
+        before, vector = vector, rest / beta
+    matrix = np.diag(diagonal) + np.diag(couplings[:-1], 1) + np.diag(couplings[:-1], -1)
+    return np.linalg.eigvalsh(matrix.astype(np.float64))
+
+
+def test_without_reorthogonalisation_large_eigenvalues_are_found_several_times():
+    """The control of the test above: single precision does make copies of this spectrum."""
+    values = np.concatenate([[1e4, 1e3], np.linspace(0, 1, 400)]).astype(np.float32)
+    found = without_reorthogonalisation(values, 60)
+    assert (abs(found - 1e4) < 1).sum() > 1
 
 
 def test_other_weights_run_the_same_program():
