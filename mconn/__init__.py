@@ -12,6 +12,7 @@ The areas, from the bottom floor to the top (a module imports only from floors b
     curvature                  Hessian, Gauss-Newton, Fisher: eigenvalues, traces, densities
     tangent                    empirical tangent kernels, along a training or a path
     diagnostics                features and barriers, tracked while the networks are trained
+    words                      word embeddings, their linear algebra, and paths between them
     experiment                 stages, the store, the runner, figures, the report
 
 Each area is imported on first use, so that ``import mconn`` costs nothing.
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
         training as training,
         trees as trees,
         types as types,
+        words as words,
     )
 
 __version__ = "0.1.0"
@@ -61,6 +63,7 @@ __all__ = [
     "training",
     "trees",
     "types",
+    "words",
 ]
 
 

@@ -32,6 +32,7 @@ commands:
   align A B --model FILE --out OUT           move one saved network onto another
   path A B --model FILE --out OUT            fit a path between two saved networks
   plane A B C --model FILE --out OUT         the loss on the plane through saved networks
+  analogy VECTORS --questions FILE           what word vectors know: a is to b as c is to ?
   list                                       the runs in the results folder
   show RUN                                   the headline numbers and claims of a run
   claims [ROW ...]                           the notes' statements, put to the test, and verdicts
@@ -39,6 +40,7 @@ commands:
   mconn run FILE --help                      the options of an experiment
   mconn align --help                         what a saved network may be
   mconn path --help, mconn plane --help      what they write
+  mconn analogy --help                       what a file of vectors or questions may be
   mconn --version                            the version
 
 A config FILE holds typed Python functions that return an experiment; their arguments are the
@@ -95,6 +97,7 @@ def dispatch(words: list[str]) -> int:
         "align": align,
         "path": path,
         "plane": plane,
+        "analogy": analogy,
         "list": list_runs,
         "show": show,
         "claims": claims,
@@ -196,6 +199,16 @@ def plane(words: list[str]) -> int:
         return 0 if words else 2
     set_up_jax()
     return plane_command.draw(words)
+
+
+def analogy(words: list[str]) -> int:
+    """``mconn analogy VECTORS --questions FILE [--option value ...]``."""
+    from mconn import analogy_command
+
+    if not words or words[0] in ("-h", "--help"):
+        sys.stdout.write(analogy_command.HELP)
+        return 0 if words else 2
+    return analogy_command.analogy(words)
 
 
 def export(file: Path, stored: Any) -> None:

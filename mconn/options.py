@@ -168,6 +168,38 @@ class ClaimsOptions(ListOptions):
 
 
 @dataclass(frozen=True)
+class AnalogyOptions(Common):
+    """What `mconn analogy` accepts beside the vectors."""
+
+    questions: Path | None = None
+    """File of questions: sections ": name" of lines of four words."""
+
+    method: tuple[str, ...] = ("add",)
+    """add, multiply or direction; one or more."""
+
+    keep_words: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Do not leave out the three words of a question."""
+
+    epsilon: float = 1e-3
+    """Of multiply; gensim has 1e-6."""
+
+    restrict: int = 300_000
+    """Use that many words from the start of the file."""
+
+    case_sensitive: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Tell upper from lower case."""
+
+    format: str = "auto"
+    """Of the vectors: auto, word2vec, binary or glove."""
+
+    level: float = 0.95
+    """Confidence level of the intervals (Wilson's)."""
+
+    json: Path | None = None
+    """File to write the numbers to, and the answer to every question."""
+
+
+@dataclass(frozen=True)
 class ShowOptions(ListOptions):
     """What `mconn show` accepts."""
 
