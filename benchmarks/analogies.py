@@ -4,12 +4,15 @@ Both sides run in one process, on the same vectors and the same text; gensim use
 for training and NumPy's for questions, as this package does. Questions: the answers must be the
 same one by one, and the whole file at least 15 times faster with 50 000 words of 300 dimensions::
 
-    pip install "gensim==4.4.*"
+    pip install .[benchmark]
     python -m benchmarks.analogies --data-dir ../shared/data [--words 50000] [--dimension 300]
 
-With ``--share 10`` gensim answers every tenth question only, and its time is multiplied.
+With ``--share 10`` gensim answers every tenth question only, and its time is multiplied. Where
+gensim is not installed, this package is timed alone.
 """
 
+import importlib
+import importlib.util
 import logging
 import tempfile
 import time
@@ -39,6 +42,11 @@ from mconn.words import (
 from mconn.words.algebra.questions import lexicon, placed
 
 
+def gensim_models() -> Any:
+    """The module, of which the types are not known here."""
+    return importlib.import_module("gensim.models")
+
+
 def made_vectors(sections: list[Section], words: int, dimension: int) -> Vectors:
     """Random vectors of the questions' words, in which relations exist, and of others."""
     rng = np.random.default_rng(0)
@@ -54,11 +62,24 @@ def made_vectors(sections: list[Section], words: int, dimension: int) -> Vectors
     return Vectors(tuple(names[old] for old in order), matrix)
 
 
+def our_questions(sections: list[Section], vectors: Vectors) -> None:
+    """Print the seconds of all questions, and the peak of NumPy's memory."""
+    for method in ("add", "multiply"):
+        tracemalloc.start()
+        evaluate_analogies(vectors, sections, Rule(method))
+        memory = tracemalloc.get_traced_memory()[1] / 2**20
+        tracemalloc.stop()
+        start = time.perf_counter()
+        score = evaluate_analogies(vectors, sections, Rule(method))[-1]
+        seconds = time.perf_counter() - start
+        Console().print(
+            f"{method}: {score.accuracy.of} questions in {seconds:.2f} s, {memory:.0f} MiB"
+        )
+
+
 def compare_questions(sections: list[Section], vectors: Vectors, share: int) -> list[list[Any]]:
     """The rows of the table: 3CosAdd by the evaluation of both, 3CosMul question by question."""
-    from gensim.models import KeyedVectors
-
-    theirs = KeyedVectors(vectors.matrix.shape[1])
+    theirs: Any = gensim_models().KeyedVectors(vectors.matrix.shape[1])
     theirs.add_vectors(list(vectors.words), vectors.matrix)
     theirs.fill_norms()
     few = [Section(each.name, each.questions[::share]) for each in sections]
@@ -114,16 +135,14 @@ def compare_questions(sections: list[Section], vectors: Vectors, share: int) -> 
 
 def compare_training(data_dir: Path | None, epochs: int) -> list[list[Any]]:
     """Seconds per epoch and seed, of SGNS with the same sizes on WikiText-2 and Shakespeare."""
-    from gensim.models import Word2Vec
-
     names = ("wikitext2-valid", "wikitext2-test", "tinyshakespeare")
     text = list(corpus(names, data_dir))
     vocabulary = count_words(text)
     rows = []
     for workers in (1, 2):
         start = time.perf_counter()
-        Word2Vec(text, vector_size=100, window=5, min_count=5, sg=1, negative=5, sample=1e-3,
-                 epochs=epochs, workers=workers)  # fmt: skip
+        gensim_models().Word2Vec(text, vector_size=100, window=5, min_count=5, sg=1, negative=5,
+                                 sample=1e-3, epochs=epochs, workers=workers)  # fmt: skip
         rows.append([f"gensim, {workers} threads", (time.perf_counter() - start) / epochs])
     for seeds in ((0,), (0, 1, 2)):
         config = SampledConfig(100, Window(5, "dynamic", 1e-3), epochs=epochs)
@@ -154,6 +173,10 @@ def main(
     logging.disable(logging.WARNING)
     sections = read_questions(question_file(data_dir))
     vectors = made_vectors(sections, words, dimension)
+    if importlib.util.find_spec("gensim") is None:
+        Console().print("gensim is not installed: pip install .[benchmark]")
+        our_questions(sections, vectors)
+        return
     count = sum(len(each.questions) for each in sections)
     table = Table(title=f"{count} questions, {words} words of {dimension} dimensions")
     heads = ("method", "accuracy", "gensim s", "mconn s", "ratio", "differ", "of", "peak MiB")

@@ -219,7 +219,7 @@ def density(given: Problem, repeats: int) -> None:
 
 def full_lanczos() -> Callable:
     """Tridiagonalisation by matfree, with full reorthogonalisation."""
-    from matfree import decomp
+    decomp: Any = importlib.import_module("matfree.decomp")
 
     @jax.jit
     def run(operator: curvature.Operator, vector: jax.Array) -> Any:
