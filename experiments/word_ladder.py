@@ -141,7 +141,7 @@ def order_claim(means: Mapping[str, float]) -> Claim:
         "this study",
         f"naive > permutation > {FLAT} > orthogonal and general linear, on the mean",
         f"{naive:.2g}, {permuted:.2g}, {turned:.1e}, {general:.1e} nats",
-        naive > permuted > FLAT > max(turned, general),
+        bool(naive > permuted > FLAT > max(turned, general)),
     )
 
 

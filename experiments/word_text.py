@@ -145,6 +145,7 @@ def rung_table(barriers: pa.Table) -> pa.Table:
                     "method": method,
                     "rung": rung,
                     "barrier": ranged(numbers(here, "barrier")),
+                    "loss half way": ranged(numbers(here, "half_way_loss")),
                     "loss of the ends": ranged(numbers(here, "end_loss")),
                     "accuracy half way (%)": ranged(100 * numbers(here, "half_way"), ".1f"),
                     "accuracy of the ends (%)": ranged(100 * numbers(here, "ends"), ".1f"),
@@ -212,6 +213,28 @@ def line_claims(barriers: pa.Table) -> list[Claim]:
                 "the interval over examples contains 0, for every pair",
                 f"{numbers(orthogonal, 'barrier').max():.2g}",
                 bool(numbers(orthogonal, "low").max() <= 0),
+            ),
+            Claim(
+                f"half way after an orthogonal map the loss is below that of the ends, {method}",
+                STUDY,
+                "below their mean, for every pair",
+                ", ".join(
+                    f"{numbers(orthogonal, name).mean():.3g}"
+                    for name in ("half_way_loss", "end_loss")
+                ),
+                bool(
+                    (numbers(orthogonal, "half_way_loss") < numbers(orthogonal, "end_loss")).all()
+                ),
+            ),
+            Claim(
+                f"half way after an orthogonal map as many questions are answered as at the ends, "
+                f"{method}",
+                "the design notes of this project",
+                "at least as many, on the mean over pairs",
+                " against ".join(
+                    percent(numbers(orthogonal, name)) for name in ("half_way", "ends")
+                ),
+                bool(numbers(orthogonal, "half_way").mean() >= numbers(orthogonal, "ends").mean()),
             ),
             Claim(
                 f"analogies do not collapse half way on the line without alignment, {method}",

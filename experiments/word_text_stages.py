@@ -145,9 +145,9 @@ class TextLines(Stage):
     """The lines between every two seeds of a method, after each group moved the second.
 
     Its table ``points`` has a row per method, pair, rung and point, its table ``barriers`` one per
-    line: the chord barrier with its interval over examples, and the accuracy half way and at the
-    ends. SGNS has its loss on pairs of the held-out text, PMI-SVD the squared error of entries of
-    the matrix of another thinning of the text.
+    line: the chord barrier with its interval over examples, and loss and accuracy half way and at
+    the ends. SGNS has its loss on pairs of the held-out text, PMI-SVD the squared error of entries
+    of the matrix of another thinning of the text.
 
     Attributes:
         vectors: the embeddings.
@@ -203,7 +203,7 @@ class TextLines(Stage):
 
 def along(found: words.AlongPath) -> dict[str, float]:
     """The row of a line."""
-    height = landscape.barrier(found.profile)
+    height, loss = landscape.barrier(found.profile), found.profile.mean("loss")
     return {
         "barrier": height.value,
         "low": height.low,
@@ -211,7 +211,8 @@ def along(found: words.AlongPath) -> dict[str, float]:
         "half_way": float(found.accuracy[len(found.accuracy) // 2]),
         "lowest": float(found.accuracy.min()),
         "ends": float(found.accuracy[[0, -1]].mean()),
-        "end_loss": float(found.profile.mean("loss")[[0, -1]].mean()),
+        "half_way_loss": float(loss[len(loss) // 2]),
+        "end_loss": float(loss[[0, -1]].mean()),
     }
 
 

@@ -65,6 +65,17 @@ CONNECTIVITY = (
         source="Levy and Goldberg 2014; Ethayarajh et al. 2019; Allen and Hospedales 2019; "
         "Korchinski et al. 2025",
         published="Pilots: accuracy .03, .14, .61, 1.00 at dimension 2, 4, 6, 7; .2 clipped.",
+        verdict="conditional",
+        condition="on a dimension of at least the rank, on frequencies that keep the conditions on "
+        "the csPMI, and on no clipping",
+        evidence=(
+            Evidence("word_dimension", "SGNS factorises PMI - log k where"),
+            Evidence("word_dimension", "with fewer dimensions SGNS does not"),
+            Evidence("word_dimension", "at the rank of the PMI matrix"),
+            Evidence("word_dimension", "clipping the PMI at zero"),
+            Evidence("word_geometry", "where words are equally frequent the conditions hold"),
+            Evidence("word_geometry", "the three errors add up"),
+        ),
     ),
     Statement(
         number=18,

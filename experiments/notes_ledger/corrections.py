@@ -76,6 +76,7 @@ CORRECTIONS = (
                 "coupling_counterexamples", "the direction of an attribute turns by any angle"
             ),
             Evidence("coupling_counterexamples", "the angle is that of the closed form"),
+            Evidence("word_ladder", "attribute subspaces turn by large angles in neuron space"),
         ),
     ),
     Statement(
@@ -87,6 +88,12 @@ CORRECTIONS = (
         "cosines only.",
         source="linear algebra; pilots of this project",
         published="Pilot: barrier .90, midpoint accuracy .94.",
+        verdict="refuted",
+        evidence=(
+            Evidence("word_ladder", "analogies do not collapse where the loss rises"),
+            Evidence("word_ladder", "analogies fall where the blend loses a dimension"),
+            Evidence("word_text", "analogies do not collapse half way"),
+        ),
     ),
     Statement(
         number=6,

@@ -15,7 +15,7 @@ def gather(results: Mapping[str, Result], name: str) -> Table:
     return pa.concat_tables(found) if found else pa.table({})
 
 
-def where(table: Table, **wanted: str | float) -> Table:
+def where(table: Table, **wanted: str | int | float) -> Table:
     """The rows whose columns have the wanted entries."""
     import pyarrow.compute as pc
 
