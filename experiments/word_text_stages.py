@@ -14,7 +14,7 @@ from mconn.errors import ConfigError
 from mconn.experiment import Context, Result, Stage
 from mconn.types import Batch, EvalFn
 
-SGNS, SVD = "SGNS", "PMI-SVD"
+SGNS, SVD, PARTS = "SGNS", "PMI-SVD", "SGNS with subwords"
 CONTROL = "PMI-SVD of the shuffled text"
 RULES = {
     "3CosAdd": words.Rule("add"),
