@@ -113,27 +113,28 @@ def check(options: AnalogyOptions) -> None:
 
 
 def show(found: dict[str, list["Score"]], options: AnalogyOptions) -> None:
-    """Print the table."""
-    interval = f"{100 * options.level:g} % interval"
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("section", no_wrap=True)
-    table.add_column("covered", justify="right", no_wrap=True)
-    for method in found:
-        table.add_column(f"{method} (%)", justify="right", no_wrap=True)
-        table.add_column(interval, no_wrap=True)
-    for scores in zip(*found.values(), strict=True):
-        first = scores[0]
-        row = [first.name, f"{len(first.covered)} of {first.asked}"]
+    """Print a table per method."""
+    for method, scores in found.items():
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("section", no_wrap=True)
+        for head in ("covered", f"{method} (%)", f"{100 * options.level:g} % interval"):
+            table.add_column(head, justify="right", no_wrap=True)
         for score in scores:
             low, high = score.accuracy.interval
             is_empty = not score.accuracy.of
-            row.append("-" if is_empty else f"{100 * score.accuracy.value:.1f}")
-            row.append("" if is_empty else f"[{100 * low:.1f}, {100 * high:.1f}]")
-        table.add_row(*row, style="bold" if first.name == "total" else None)
-    Console().print(table)
+            table.add_row(
+                score.name,
+                f"{len(score.covered)} of {score.asked}",
+                "-" if is_empty else f"{100 * score.accuracy.value:.1f}",
+                "" if is_empty else f"[{100 * low:.1f}, {100 * high:.1f}]",
+                style="bold" if score is scores[-1] else None,
+            )
+        Console().print(table)
+        sys.stdout.write("\n")
     total = next(iter(found.values()))[-1]
     kept = "may be answers" if options.keep_words else "are left out as answers"
-    sys.stdout.write(f"the words of a question {kept}; intervals are Wilson's, over questions\n")
+    sys.stdout.write(f"the words of a question {kept}\n")
+    sys.stdout.write("intervals are Wilson's, over questions\n")
     if total.malformed:
         sys.stdout.write(f"{total.malformed} lines without four words were left out\n")
 
