@@ -21,7 +21,7 @@ def word_ladder(
 
     Args:
         attributes: of a word; there are 2 to that power of words.
-        dimension: of the embeddings; at least one more than the attributes.
+        dimension: of the embeddings; at least two more than the attributes.
         steps: of every training.
         seeds: embeddings; every pair of them is compared.
         points: on each path; an odd number.

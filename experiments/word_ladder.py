@@ -73,7 +73,8 @@ class WordLadder(Experiment):
                         "ladder": "Means over pairs with the lowest and the highest. Lost "
                         "attribute: the line to the copy of an embedding with the direction of an "
                         "attribute reversed, which is singular half way. Orbit: a curve of the "
-                        "embedding's own symmetry."
+                        "embedding's own symmetry. The last singular value of the words' matrix "
+                        "is the one at the rank of their PMI."
                     },
                 )
             ],
@@ -163,7 +164,8 @@ def collapse_claim(barriers: pa.Table) -> Claim:
 def counterexample_claims(points: pa.Table, barriers: pa.Table) -> list[Claim]:
     """What does make analogies fall, and how far attributes turn at a barrier of zero."""
     lost, orbit = (where(barriers, rung=rung) for rung in (SINGULAR, ORBIT))
-    smallest = numbers(where(points, rung=SINGULAR, t=0.5), "smallest_singular")
+    left = numbers(where(points, rung=SINGULAR, t=0.5), "last_singular")
+    spare = numbers(where(points, rung=SINGULAR, t=0.0), "spare_singular")
     turned = where(points, rung=ORBIT)
     angles = {
         space: numbers(where(turned, t=1.0), f"{space}_angle") for space in ("sample", "neuron")
@@ -173,9 +175,10 @@ def counterexample_claims(points: pa.Table, barriers: pa.Table) -> list[Claim]:
             "analogies fall where the blend loses a dimension: half way to a copy with the "
             "direction of an attribute reversed, which computes the same",
             "closed form",
-            "accuracy at most 0.8, smallest singular value at most 1e-3, for every embedding",
-            f"{numbers(lost, 'accuracy').mean():.2f}, {smallest.max():.1e}",
-            bool(numbers(lost, "accuracy").max() <= 0.8 and smallest.max() <= 1e-3),
+            "accuracy at most 0.8, and the last singular value that the attributes need no higher "
+            "than the first that they do not need (+ 5 %), for every embedding",
+            f"{numbers(lost, 'accuracy').mean():.2f}, {left.mean():.2g} and {spare.mean():.2g}",
+            bool(numbers(lost, "accuracy").max() <= 0.8 and (left <= 1.05 * spare).all()),
         ),
         Claim(
             "attribute subspaces turn by large angles in neuron space at a barrier of nothing, "

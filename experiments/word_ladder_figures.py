@@ -12,19 +12,21 @@ from mconn.experiment.tables import numbers, where
 PANELS = (
     ("loss", "Objective (nats per pair)"),
     ("accuracy", "Accuracy of 3CosAdd"),
-    ("sample_angle", "Largest angle, sample space (°)"),
-    ("neuron_angle", "Largest angle, neuron space (°)"),
+    ("defect", "Parallelogram defect"),
+    ("sample_angle", "Angle, sample space (°)"),
+    ("neuron_angle", "Angle, neuron space (°)"),
+    ("last_singular", "Last singular value"),
 )
 
 
 def ladder_figure(points: pa.Table) -> Any:
-    """Objective, accuracy and both angles along every kind of path."""
+    """Objective, accuracy, defect, angles and rank along every kind of path."""
     from matplotlib.figure import Figure
 
     rungs = list(dict.fromkeys(points["rung"].to_pylist()))
     with style():
-        figure = Figure(figsize=(PAGE, 4.6))
-        for axis, (column, label) in zip(figure.subplots(2, 2).flat, PANELS, strict=True):
+        figure = Figure(figsize=(PAGE, 4.2))
+        for axis, (column, label) in zip(figure.subplots(2, 3).flat, PANELS, strict=True):
             for rung, (colour, marker, dashes) in zip(rungs, LOOKS, strict=False):
                 rows = where(points, rung=rung)
                 t, values = numbers(rows, "t"), numbers(rows, column)
@@ -38,12 +40,12 @@ def ladder_figure(points: pa.Table) -> Any:
                     at.mean(axis=1),
                     color=colour,
                     marker=marker,
-                    markevery=max(1, len(ts) // 8),
-                    markersize=4,
+                    markevery=max(1, len(ts) // 5),
+                    markersize=3,
                     linestyle=dashes,
                     label=rung if column == "loss" else None,
                 )
-            axis.set_xlabel("Position on the path, $t$")
+            axis.set_xlabel("Position, $t$")
             axis.set_ylabel(label)
         figure.legend(loc="outside upper center", ncols=3)
     return figure

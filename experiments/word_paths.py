@@ -41,6 +41,11 @@ class WordTraining(Stage):
     def __post_init__(self) -> None:
         if self.seeds < 2:
             raise ConfigError(f"seeds is {self.seeds}: a line needs two embeddings")
+        if self.dimension <= self.model.rank:
+            raise ConfigError(
+                f"dimension is {self.dimension}: take more than the rank of the words, "
+                f"{self.model.rank}, so that there is a dimension to spare"
+            )
 
     def run(self, inputs: Mapping[str, Any], context: Context) -> Result:
         """All seeds in one program."""
@@ -60,11 +65,12 @@ class WordTraining(Stage):
 class WordLines(Stage):
     """The lines between every two embeddings, after each group moved the second onto the first.
 
-    Its table ``points`` has a row per pair, rung and point; its table ``barriers`` the chord
-    barrier of the objective, the accuracy half way and the distance of the ends. As counterexamples
-    the table ``points`` also has, for every embedding, the line to the copy with one attribute's
-    direction reversed, where half way it is lost, and an orbit of the embedding's own symmetry,
-    along which it computes the same.
+    Its table ``points`` has a row per pair, rung and point, with the last singular value of the
+    words that the attributes need and the first that they do not need; its table ``barriers`` the
+    chord barrier of the objective, the accuracy half way and the distance of the ends. As
+    counterexamples ``points`` also has, for every embedding, the line to the copy with one
+    attribute's direction reversed, where half way it is lost, and an orbit of the embedding's own
+    symmetry, along which it computes the same.
 
     Attributes:
         training: the embeddings.
@@ -85,7 +91,11 @@ class WordLines(Stage):
 
         def measure(path: paths.Path, distance: float, **labels: str) -> None:
             found = words.measure_path(path, ts, examples, questions)
-            points.extend({**labels, **row} for row in found.rows())
+            last, spare = found.singular[:, model.rank - 1 : model.rank + 1].T.tolist()
+            points.extend(
+                {**labels, **row, "last_singular": needed, "spare_singular": other}
+                for row, needed, other in zip(found.rows(), last, spare, strict=True)
+            )
             barriers.append(
                 {
                     **labels,

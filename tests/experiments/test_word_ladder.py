@@ -42,7 +42,9 @@ def test_an_orbit_leaves_every_product_as_it_is_and_moves_the_words():
 
 def test_one_embedding_has_no_line():
     with pytest.raises(ConfigError, match="a line needs two embeddings"):
-        WordTraining(MODEL, 4, 10, 1)
+        WordTraining(MODEL, 5, 10, 1)
+    with pytest.raises(ConfigError, match="a dimension to spare"):
+        WordTraining(MODEL, 4, 10, 2)
 
 
 def test_known_numbers_belong_to_the_known_size_only():
