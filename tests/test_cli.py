@@ -13,6 +13,7 @@ from terminal import program
 
 import mconn
 from mconn import cli, symmetry
+from mconn.machine import cores
 
 NETWORK = '''
 from dataclasses import dataclass
@@ -410,7 +411,8 @@ def test_help_is_fast(repository: Path) -> None:
 def test_jax_is_set_up(repository: Path) -> None:
     script = (
         "import mconn.cli; mconn.cli.set_up_jax(); import jax; "
-        "print(len(jax.devices()), jax.config.jax_compilation_cache_dir)"
+        "print(len(jax.devices()), jax.config.jax_compilation_cache_dir, "
+        "jax.config.jax_default_matmul_precision)"
     )
     environment = {key: value for key, value in os.environ.items() if "XLA" not in key}
     environment["MCONN_CACHE"] = str(repository / "cache")
@@ -426,9 +428,13 @@ def test_jax_is_set_up(repository: Path) -> None:
         return done.stdout.split()
 
     assert devices(JAX_PLATFORMS="cpu") == [
-        str(cli.cores()),
+        str(cores()),
         str(repository / "cache" / "compiled"),
+        "highest",
     ]
     assert devices(JAX_PLATFORMS="cpu", JAX_NUM_CPU_DEVICES="3")[0] == "3"
     flags = "--xla_force_host_platform_device_count=5"
     assert devices(JAX_PLATFORMS="cpu", XLA_FLAGS=flags)[0] == "5"
+    assert devices(JAX_PLATFORMS="cpu", JAX_DEFAULT_MATMUL_PRECISION="tensorfloat32")[2] == (
+        "tensorfloat32"
+    )

@@ -51,10 +51,11 @@ def by_definition(matrix, question, rule):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("exclude", [True, False])
-@pytest.mark.parametrize(("block", "chunk"), [(1 << 23, 64), (8 * 30 * 7, 5)])
-def test_answers_are_the_best_by_definition(method, exclude, block, chunk, monkeypatch):
+@pytest.mark.parametrize(("block", "chunk", "cores"), [(1 << 23, 64, 1), (8 * 30 * 7, 5, 3)])
+def test_answers_are_the_best_by_definition(method, exclude, block, chunk, cores, monkeypatch):
     monkeypatch.setattr(analogies, "BLOCK_BYTES", block)
     monkeypatch.setattr(analogies, "CHUNK", chunk)
+    monkeypatch.setattr(analogies, "cores", lambda: cores)
     rng = np.random.default_rng(0)
     matrix = rng.standard_normal((80, 9))
     questions = rng.choice(30, (77, 3))

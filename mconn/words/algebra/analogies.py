@@ -15,13 +15,16 @@ With unit vectors a, b, c and a candidate d:
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from mconn.choices import check_choice
 from mconn.errors import ConfigError, DataError
+from mconn.machine import cores
 
 METHODS = ("add", "multiply", "direction")
 
@@ -62,9 +65,9 @@ def answer(
 ) -> Int[np.ndarray, " questions"]:
     """The answers to questions a : b = c : ?.
 
-    Memory beside the vectors is some 32 MiB and a copy of the vectors of the questions' words,
-    whatever the size of the vocabulary. Of equally good answers the first of the vocabulary is
-    taken, as far as rounding lets them be equal.
+    Memory beside the vectors is some 32 MiB, one more for every core, and a copy of the vectors of
+    the questions' words, whatever the size of the vocabulary. Of equally good answers the first of
+    the vocabulary is taken, as far as rounding lets them be equal.
 
     Args:
         matrix: a vector per word; float64 is kept, anything else is read as float32.
@@ -89,19 +92,27 @@ def answer(
     best = np.full(len(questions), -np.inf, words.dtype)
     found = np.zeros(len(questions), np.int64)
     size = max(1, BLOCK_BYTES // (words.itemsize * len(asked)))
-    for start in range(0, len(matrix), size):
-        block = unit_rows(matrix[start : start + size])
-        cosines = Cosines(words @ block.T, known, rule)
-        for first in range(0, len(questions), CHUNK):
+
+    def search(start: int, block: int, cosines: Cosines, chunks: range) -> None:
+        for first in chunks:
             rows = slice(first, first + CHUNK)
             scores = cosines.scores(places[rows])
-            question, word = left_out.within(first, start, len(block))
+            question, word = left_out.within(first, start, block)
             scores[question, word] = -np.inf
             top = scores.argmax(axis=1)
             value = scores[np.arange(len(top)), top]
             better = value > best[rows]
             best[rows] = np.where(better, value, best[rows])
             found[rows] = np.where(better, start + top, found[rows])
+
+    # The products use every core by themselves; the sums of rows need threads to do so.
+    workers = cores()
+    shares = [range(i * CHUNK, len(questions), workers * CHUNK) for i in range(workers)]
+    with ThreadPoolExecutor(workers) as pool:
+        for start in range(0, len(matrix), size):
+            block = unit_rows(matrix[start : start + size])
+            cosines = Cosines(words @ block.T, known, rule)
+            list(pool.map(partial(search, start, len(block), cosines), shares))
     return found
 
 
