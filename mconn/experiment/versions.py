@@ -23,7 +23,7 @@ def versions(folder: Path) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "device": f"{len(jax.devices())} x {device.device_kind}",
-        "matmul_precision": jax.config.jax_default_matmul_precision or "default",
+        "matmul_precision": jax.config.values["jax_default_matmul_precision"] or "default",
         "code": commit(folder),
     }
 

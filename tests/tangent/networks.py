@@ -77,9 +77,9 @@ CASES = {
 
 def jacobian(apply, variables, inputs):
     """The derivative of every output by all parameters, shape (n, classes, parameters)."""
-    found = jax.jacobian(lambda params: apply({**variables, "params": params}, inputs))(
-        variables["params"]
-    )
+    # One program compiles sooner than its operations one by one.
+    outputs = lambda params: apply({**variables, "params": params}, inputs)  # noqa: E731
+    found = jax.jit(jax.jacobian(outputs))(variables["params"])
     leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(found)]
     return np.concatenate([leaf.reshape(*leaf.shape[:2], -1) for leaf in leaves], axis=2)
 

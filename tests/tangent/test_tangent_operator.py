@@ -8,8 +8,10 @@ from mconn.errors import ConfigError, DataError, DivergenceError
 from tests.tangent.networks import CASES, explicit
 
 
-@pytest.mark.parametrize("memory", [150_000, 2**30])
-@pytest.mark.parametrize("name", ["mlp", "cnn batch norm", "mixed"])
+@pytest.mark.parametrize(
+    ("name", "memory"),
+    [("mlp", 150_000), ("mlp", 2**30), ("cnn batch norm", 150_000), ("mixed", 2**30)],
+)
 def test_products_are_those_of_the_matrix(name, memory):
     case = CASES[name]
     vector = np.random.default_rng(3).normal(size=27)
