@@ -77,11 +77,17 @@ CASES = {
 
 def jacobian(apply, variables, inputs):
     """The derivative of every output by all parameters, shape (n, classes, parameters)."""
-    # One program compiles sooner than its operations one by one.
-    outputs = lambda params: apply({**variables, "params": params}, inputs)  # noqa: E731
-    found = jax.jit(jax.jacobian(outputs))(variables["params"])
-    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(found)]
-    return np.concatenate([leaf.reshape(*leaf.shape[:2], -1) for leaf in leaves], axis=2)
+
+    # One example at a time: the same small program serves any number of them.
+    @jax.jit
+    def derivatives(variables, example):
+        def outputs(params):
+            return apply({**variables, "params": params}, example[None])[0]
+
+        leaves = jax.tree.leaves(jax.jacobian(outputs)(variables["params"]))
+        return jnp.concatenate([leaf.reshape(len(leaf), -1) for leaf in leaves], axis=1)
+
+    return np.stack([derivatives(variables, example) for example in inputs])
 
 
 def explicit(apply, variables, inputs, others=None):
