@@ -17,7 +17,7 @@ from mconn.data import Dataset
 from mconn.errors import ConfigError
 from mconn.experiment import Context, Result, Stage
 from mconn.experiment.stages import Align, Train
-from mconn.symmetry import Symmetry
+from mconn.symmetry import Group
 from mconn.types import ApplyFn, Params
 
 
@@ -219,7 +219,7 @@ def at_centre(points: Float[np.ndarray, "points 3"]) -> np.ndarray:
 
 
 def moved_round_cycles(
-    group: Symmetry, elements: Mapping[str, symmetry.Element], seeds: list[str]
+    group: Group, elements: Mapping[str, symmetry.Element], seeds: list[str]
 ) -> int:
     """How many units are not back in their place after going round three networks."""
     moved = 0
@@ -233,7 +233,7 @@ def moved_round_cycles(
     return moved
 
 
-def permutations_of(apply: ApplyFn, network: Params, dataset: Dataset) -> Symmetry:
+def permutations_of(apply: ApplyFn, network: Params, dataset: Dataset) -> Group:
     """The permutations of a network."""
     examples = jnp.asarray(dataset.train.inputs[:2])
     return symmetry.permutations(symmetry.discover(apply, network, examples))

@@ -20,7 +20,7 @@ from jaxtyping import Array, Bool, Float
 from mconn import landscape, paths, symmetry
 from mconn.errors import ConfigError
 from mconn.experiment import Context, Result, Stage
-from mconn.symmetry import Element, Symmetry
+from mconn.symmetry import Element, Group
 from mconn.types import Params
 
 LAYERS = ("layer 1", "layer 2", "output")
@@ -160,7 +160,7 @@ def activation_name(slope: float) -> str:
     return f"PReLU {slope:g}" if slope else "ReLU"
 
 
-def every_element(group: Symmetry) -> Iterator[tuple[str, Element]]:
+def every_element(group: Group) -> Iterator[tuple[str, Element]]:
     """Every element of the group of permutations of the two layers, with its name."""
     choices = [
         [np.array(order) for order in itertools.permutations(range(generator.size))]

@@ -6,14 +6,14 @@ import jax
 import numpy as np
 
 from mconn import trees
-from mconn.symmetry import Generator, Symmetry
+from mconn.symmetry import Generator, Group
 from mconn.types import Params
 
 Entries = np.ndarray
 """The entries of a leaf that belong to its units, units first."""
 
 
-def without_unit(group: Symmetry, layer: str, params: Params, unit: int) -> Params:
+def without_unit(group: Group, layer: str, params: Params, unit: int) -> Params:
     """The network with all weights from and to a unit at zero: it is not there."""
 
     def silent(entries: Entries) -> Entries:
@@ -25,7 +25,7 @@ def without_unit(group: Symmetry, layer: str, params: Params, unit: int) -> Para
 
 
 def with_copy(
-    group: Symmetry, layer: str, params: Params, unit: int, source: int, scale: float
+    group: Group, layer: str, params: Params, unit: int, source: int, scale: float
 ) -> Params:
     """The network in which a unit computes ``scale`` times what another one does.
 
@@ -39,7 +39,7 @@ def with_copy(
     return changed(generator(group, layer), params, {"makes": copied})
 
 
-def generator(group: Symmetry, layer: str) -> Generator:
+def generator(group: Group, layer: str) -> Generator:
     """The generator of a name that permutes the units of a layer."""
     return next(each for each in group.generators if each.name == layer)
 

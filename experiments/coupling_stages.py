@@ -77,9 +77,9 @@ class CoupledPaths(Stage):
         walked: dict[str, Path] = {
             UNREAD: unread,
             RESCALED: self.rescaled(group, first),
-            ALIGNED: paths.line(first, symmetry.act(units.symmetry, element, second)),
+            ALIGNED: paths.line(first, symmetry.act(units.group, element, second)),
             NAIVE: paths.line(first, second),
-            COPY: paths.line(first, self.copy(units.symmetry, first)),
+            COPY: paths.line(first, self.copy(units.group, first)),
         }
         rows, ends = [], []
         for name, path in walked.items():
@@ -122,7 +122,7 @@ class CoupledPaths(Stage):
 
     def unread(
         self,
-        group: symmetry.Symmetry,
+        group: symmetry.Group,
         layer: str,
         network: Params,
         here: np.ndarray,
@@ -141,7 +141,7 @@ class CoupledPaths(Stage):
         ratio = self.growth * abs(attribute[source]) / np.linalg.norm(rest)
         return paths.line(start, stop), float(ratio)
 
-    def rescaled(self, group: symmetry.Symmetry, network: Params) -> Path:
+    def rescaled(self, group: symmetry.Group, network: Params) -> Path:
         """The orbit of log-normal factors of all hidden units."""
         random = np.random.default_rng(0)
         tangent = {
@@ -151,7 +151,7 @@ class CoupledPaths(Stage):
         }
         return paths.orbit_along(group, tangent, network)
 
-    def copy(self, group: symmetry.Symmetry, network: Params) -> Params:
+    def copy(self, group: symmetry.Group, network: Params) -> Params:
         """A randomly permuted copy."""
         return symmetry.act(group, symmetry.random_element(group, jax.random.key(1)), network)
 

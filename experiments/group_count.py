@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 
 from mconn import symmetry
-from mconn.symmetry import Symmetry
+from mconn.symmetry import Group
 from mconn.trees import named_leaves
 
 
@@ -59,7 +59,7 @@ def permutations_of(*sizes: tuple[int, int]) -> tuple[int, ...]:
     return tuple(sorted(size for size, copies in sizes for _ in range(copies)))
 
 
-def count_group(group: Symmetry) -> GroupCount:
+def count_group(group: Group) -> GroupCount:
     """The size of a discovered group, from its generators."""
     permuted, signs, matrices = [], 0, 0
     for generator in group.generators:

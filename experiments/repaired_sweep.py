@@ -148,7 +148,7 @@ def method_name(alignment: str, treatment: str) -> str:
 
 
 def ratios_half_way(
-    group: symmetry.Symmetry,
+    group: symmetry.Group,
     apply: ApplyFn,
     path: paths.ControlledPath,
     refresh: Any,

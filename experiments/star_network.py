@@ -22,7 +22,7 @@ from mconn import align, data, landscape, paths, symmetry, trees
 from mconn.errors import ConfigError
 from mconn.experiment import Context, Result, Stage
 from mconn.experiment.stages import Train
-from mconn.symmetry import Symmetry
+from mconn.symmetry import Group
 from mconn.types import ApplyFn, Key, Params
 
 ALIGN_EVERY = 5
@@ -97,7 +97,7 @@ class Star(Stage):
         return Result(tree=trees.to_numpy(star), tables={"history": pa.table(history)})
 
 
-def moved_onto(group: Symmetry, star: Params, source: Params) -> Params:
+def moved_onto(group: Group, star: Params, source: Params) -> Params:
     """The source, aligned to the star from where it is."""
     element = align.match(group, star, source, start="identity").element
     return symmetry.act(group, element, source)

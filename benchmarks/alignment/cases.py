@@ -15,7 +15,7 @@ from benchmarks.alignment.git_rebasin import Permutations, Specification
 from benchmarks.alignment.networks import FAMILIES
 from mconn import symmetry
 from mconn.errors import DataError, SymmetryError
-from mconn.symmetry import Symmetry
+from mconn.symmetry import Group
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "bench" / "align_cases.py"
 
@@ -66,7 +66,7 @@ def score(case: Case, permutations: Permutations) -> tuple[float, float | None]:
     return result["inner"], result.get("recovered")
 
 
-def discover(case: Case) -> Symmetry:
+def discover(case: Case) -> Group:
     """The permutations of a case's network, from its function."""
     apply, inputs = next(FAMILIES[kind] for kind in FAMILIES if case.name.startswith(kind))
     return symmetry.permutations(
@@ -74,7 +74,7 @@ def discover(case: Case) -> Symmetry:
     )
 
 
-def names_in_specification(case: Case, group: Symmetry) -> dict[str, str]:
+def names_in_specification(case: Case, group: Group) -> dict[str, str]:
     """For every discovered generator the permutation of the specification that it is.
 
     Raises:
@@ -89,6 +89,6 @@ def names_in_specification(case: Case, group: Symmetry) -> dict[str, str]:
     if not len(pairs) == len(names) == len(set(names.values())):
         raise SymmetryError(
             f"the group that was discovered for {case.name} permutes other axes together than the "
-            "reference's specification: compare Symmetry.describe() with it"
+            "reference's specification: compare Group.describe() with it"
         )
     return names

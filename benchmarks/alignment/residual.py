@@ -13,7 +13,7 @@ from benchmarks.alignment import git_rebasin
 from benchmarks.alignment.cases import Case, reference
 from benchmarks.alignment.git_rebasin import Permutations
 from mconn import align, symmetry
-from mconn.symmetry import Symmetry
+from mconn.symmetry import Group
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Recoveries:
     counts: dict[str, int]
 
 
-def plant(variant: Variant, noise: float, seed: int) -> tuple[Case, Symmetry]:
+def plant(variant: Variant, noise: float, seed: int) -> tuple[Case, Group]:
     """A network and its permuted copy."""
     specification: dict[str, tuple[str | None, str | None]] = {}
     shapes: dict[str, tuple[int, int]] = {}
@@ -90,26 +90,26 @@ def plant(variant: Variant, noise: float, seed: int) -> tuple[Case, Symmetry]:
     return case, symmetry.from_specification(specification, shapes)
 
 
-def from_the_profile(case: Case, group: Symmetry, seed: int) -> Permutations:
+def from_the_profile(case: Case, group: Group, seed: int) -> Permutations:
     """This library as it comes."""
     element = align.match(group, case.a, case.b).element
     return {name: np.asarray(part) for name, part in element.items()}
 
 
-def from_the_identity(case: Case, group: Symmetry, seed: int) -> Permutations:
+def from_the_identity(case: Case, group: Group, seed: int) -> Permutations:
     """This library from the networks as they are, in another order of visits every run."""
     key = jax.random.key(seed)
     element = align.match(group, case.a, case.b, start="identity", key=key).element
     return {name: np.asarray(part) for name, part in element.items()}
 
 
-def plain(case: Case, group: Symmetry, seed: int) -> Permutations:
+def plain(case: Case, group: Group, seed: int) -> Permutations:
     """The published algorithm."""
     generator = np.random.default_rng(seed)
     return git_rebasin.match(case.specification, case.a, case.b, generator)
 
 
-SYSTEMS: dict[str, Callable[[Case, Symmetry, int], Permutations]] = {
+SYSTEMS: dict[str, Callable[[Case, Group, int], Permutations]] = {
     "mconn": from_the_profile,
     "mconn, identity start": from_the_identity,
     "plain": plain,

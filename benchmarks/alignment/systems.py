@@ -11,7 +11,7 @@ from benchmarks.alignment import git_rebasin, torch_networks
 from benchmarks.alignment.cases import Case, discover, names_in_specification
 from benchmarks.alignment.git_rebasin import Permutations
 from mconn import align
-from mconn.symmetry import Symmetry
+from mconn.symmetry import Group
 
 
 class System(NamedTuple):
@@ -35,13 +35,13 @@ class System(NamedTuple):
     missing: Callable[[], str] = lambda: ""
 
 
-def match_ours(case: Case, group: Symmetry, turn: int) -> Permutations:
+def match_ours(case: Case, group: Group, turn: int) -> Permutations:
     """This library as it comes."""
     element = align.match(group, case.a, case.b).element
     return {name: np.asarray(part) for name, part in element.items()}
 
 
-def read_ours(case: Case, loaded: None, group: Symmetry, found: Permutations) -> Permutations:
+def read_ours(case: Case, loaded: None, group: Group, found: Permutations) -> Permutations:
     """The same with the specification's names."""
     names = names_in_specification(case, group)
     return {names[name]: part for name, part in found.items()}

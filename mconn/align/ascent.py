@@ -5,14 +5,14 @@ import numpy as np
 
 from mconn.align.cost import NONE, Overlap, Position
 from mconn.align.solve import margins, solve
-from mconn.symmetry import Generator, Symmetry
+from mconn.symmetry import Generator, Group
 from mconn.types import Key
 
 SCHEDULES = ("random", "margin")
 
 
 def ascend(
-    symmetry: Symmetry,
+    group: Group,
     position: Position,
     schedule: str,
     sweeps: int,
@@ -26,18 +26,16 @@ def ascend(
     history = [position.objective()]
     changed = True
     while changed and len(history) <= sweeps:
-        changed = sweep(symmetry, position, schedule, generator)
+        changed = sweep(group, position, schedule, generator)
         if changed or len(history) == 1:
             history.append(position.objective())
     return history, not changed
 
 
-def sweep(
-    symmetry: Symmetry, position: Position, schedule: str, generator: np.random.Generator
-) -> bool:
+def sweep(group: Group, position: Position, schedule: str, generator: np.random.Generator) -> bool:
     """Visit every generator once; whether that raised the objective."""
     changed = False
-    for each in in_schedule(list(symmetry.generators), position, schedule, generator):
+    for each in in_schedule(list(group.generators), position, schedule, generator):
         changed = improve(position, each) or changed
     return changed
 

@@ -13,33 +13,33 @@ import numpy as np
 
 from mconn import symmetry as groups
 from mconn.align.position import STRETCHING, Leaves
-from mconn.symmetry import Element, Symmetry
+from mconn.symmetry import Element, Group
 from mconn.symmetry.elements import relative
 
 
-def compact(symmetry: Symmetry) -> Symmetry:
+def compact(group: Group) -> Group:
     """The subgroup of the elements that keep norms."""
     generators = tuple(
         replace(generator, kind="orthogonal") if generator.kind == "general linear" else generator
-        for generator in symmetry.generators
+        for generator in group.generators
         if generator.kind != "scaling"
     )
-    return replace(symmetry, generators=generators)
+    return replace(group, generators=generators)
 
 
-def stretches(symmetry: Symmetry) -> bool:
+def stretches(group: Group) -> bool:
     """Whether some generator does not keep norms."""
-    return any(generator.kind in STRETCHING for generator in symmetry.generators)
+    return any(generator.kind in STRETCHING for generator in group.generators)
 
 
-def shortest(symmetry: Symmetry, leaves: Leaves) -> tuple[Element, Leaves]:
+def shortest(group: Group, leaves: Leaves) -> tuple[Element, Leaves]:
     """The element that leads to the shortest parameters, and these."""
-    element = groups.canonical_element(symmetry, dict(leaves))
-    moved = groups.act(symmetry, element, dict(leaves))
+    element = groups.canonical_element(group, dict(leaves))
+    moved = groups.act(group, element, dict(leaves))
     return element, {name: np.asarray(leaf) for name, leaf in moved.items()}
 
 
-def between(symmetry: Symmetry, first: Element, aligned: Element, second: Element) -> Element:
+def between(group: Group, first: Element, aligned: Element, second: Element) -> Element:
     """The element c_a^-1 h c_b, for h of the compact subgroup."""
-    lifted = groups.lift(symmetry, aligned)
-    return relative(symmetry, first, groups.compose(symmetry, lifted, second))
+    lifted = groups.lift(group, aligned)
+    return relative(group, first, groups.compose(group, lifted, second))

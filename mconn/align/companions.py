@@ -15,7 +15,7 @@ from mconn.align.cost import Overlap
 from mconn.align.overlap import between_copies, cross
 from mconn.align.solve import solve
 from mconn.align.solvers import assign
-from mconn.symmetry import Generator, Site, Symmetry
+from mconn.symmetry import Generator, Group, Site
 
 Step = tuple[Generator, np.ndarray]
 """A generator and the part by which it moves b."""
@@ -32,21 +32,21 @@ class Seen(Protocol):
         ...
 
 
-def signs_of(symmetry: Symmetry, generator: Generator) -> Generator | None:
+def signs_of(group: Group, generator: Generator) -> Generator | None:
     """The generator of the signs of the same units."""
-    for each in symmetry.generators:
+    for each in group.generators:
         if each.kind == "sign" and each.moved_by == generator.name:
             return each
     return None
 
 
-def inside(symmetry: Symmetry, generator: Generator) -> list[Generator]:
+def inside(group: Group, generator: Generator) -> list[Generator]:
     """The generators inside the copies that a permutation moves, one for the same units."""
     if generator.kind != "permutation" or generator.fibres:
         return []
     found = [
         each
-        for each in symmetry.generators
+        for each in group.generators
         if any(fibre.name == generator.name and fibre.moves for fibre in each.fibres)
     ]
     names = {each.name for each in found}

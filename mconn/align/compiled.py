@@ -18,7 +18,7 @@ from mconn.align.overlap import sorted_along
 from mconn.align.position import SMALLEST_GAIN, after
 from mconn.align.solvers import assign_on_device
 from mconn.errors import SymmetryError
-from mconn.symmetry import Element, Generator, Site, Symmetry
+from mconn.symmetry import Element, Generator, Group, Site
 from mconn.symmetry.action import View, check_fits, in_order
 from mconn.symmetry.elements import followed_by, identity_part
 from mconn.types import Params
@@ -28,7 +28,7 @@ Parts = dict[str, Int[Array, "..."]]
 
 
 def climb(
-    symmetry: Symmetry, a: Params, b: Params, element: Element, *, sweeps: int | Array = 20
+    group: Group, a: Params, b: Params, element: Element, *, sweeps: int | Array = 20
 ) -> tuple[Parts, Float[Array, ""]]:
     """Climb from an element to one that moves ``b`` closer to ``a``, in pure JAX.
 
@@ -42,7 +42,7 @@ def climb(
     Weights that are not finite are not refused here; they make the objective NaN.
 
     Args:
-        symmetry: a group of permutations without copies, such as that of an MLP or a CNN.
+        group: a group of permutations without copies, such as that of an MLP or a CNN.
         a: the network that stays.
         b: the network that is moved.
         element: where to start.
@@ -55,9 +55,9 @@ def climb(
         SymmetryError: naming a generator that is no permutation, or that acts on copies.
         StructureError: naming the first leaf that is not the group's.
     """
-    fixed, moved = checked_leaves(symmetry, a), checked_leaves(symmetry, b)
-    parts = {name: jnp.asarray(element[name], jnp.int32) for name in symmetry.sizes}
-    for generator in in_order(symmetry):
+    fixed, moved = checked_leaves(group, a), checked_leaves(group, b)
+    parts = {name: jnp.asarray(element[name], jnp.int32) for name in group.sizes}
+    for generator in in_order(group):
         moved = {**moved, **after([(generator, parts[generator.name])], moved)}
 
     def visit(generator: Generator, parts: Parts, moved: Leaves) -> tuple[Parts, Leaves, Array]:
@@ -68,7 +68,7 @@ def climb(
             jnp.stack([jnp.vdot(fixed[leaf], new - moved[leaf]) for leaf, new in steps.items()])
         )
         rises = gain > SMALLEST_GAIN * jnp.abs(jnp.diagonal(overlap)).sum()
-        composed = followed_by(symmetry, parts, generator, part)
+        composed = followed_by(group, parts, generator, part)
         parts = {**parts, generator.name: jnp.where(rises, composed, parts[generator.name])}
         chosen = {leaf: jnp.where(rises, new, moved[leaf]) for leaf, new in steps.items()}
         return parts, {**moved, **chosen}, rises
@@ -76,7 +76,7 @@ def climb(
     def sweep(state: Any) -> Any:
         parts, moved, _, done = state
         changed = jnp.asarray(False)
-        for generator in symmetry.generators:
+        for generator in group.generators:
             parts, moved, rises = visit(generator, parts, moved)
             changed |= rises
         return parts, moved, changed, done + 1
@@ -89,7 +89,7 @@ def climb(
     return parts, objective
 
 
-def profile_start(symmetry: Symmetry, a: Params, b: Params) -> Parts:
+def profile_start(group: Group, a: Params, b: Params) -> Parts:
     """The start ``profile`` of :func:`mconn.align.match`, in pure JAX.
 
     The generators are fixed one after the other; axes of those that follow are sorted.
@@ -98,9 +98,9 @@ def profile_start(symmetry: Symmetry, a: Params, b: Params) -> Parts:
         SymmetryError: naming a generator that is no permutation, or that acts on copies.
         StructureError: naming the first leaf that is not the group's.
     """
-    fixed, moved = checked_leaves(symmetry, a), checked_leaves(symmetry, b)
-    parts: Parts = {g.name: jnp.asarray(identity_part(g), jnp.int32) for g in symmetry.generators}
-    left = list(symmetry.generators)
+    fixed, moved = checked_leaves(group, a), checked_leaves(group, b)
+    parts: Parts = {g.name: jnp.asarray(identity_part(g), jnp.int32) for g in group.generators}
+    left = list(group.generators)
     while left:
         generator, *left = left
         unknown = {(site.leaf, site.axis) for each in left for site in each.sites}
@@ -111,14 +111,14 @@ def profile_start(symmetry: Symmetry, a: Params, b: Params) -> Parts:
 
 
 def match_pairs(
-    symmetry: Symmetry, networks: Params, *, sweeps: int = 20
+    group: Group, networks: Params, *, sweeps: int = 20
 ) -> tuple[Parts, Float[Array, "pairs"]]:
     """Move the second network of every pair onto the first one, all pairs at once.
 
     From the profile start, under ``vmap``: a copy of two networks per pair is held in memory.
 
     Args:
-        symmetry: a group of permutations without copies.
+        group: a group of permutations without copies.
         networks: two or more networks, stacked along a leading axis of every leaf.
         sweeps: largest number of sweeps over the generators.
 
@@ -131,12 +131,12 @@ def match_pairs(
         StructureError: naming the first leaf that is not the group's.
     """
     count = len(jax.tree.leaves(networks)[0])
-    return all_pairs(symmetry, networks, *np.triu_indices(count, 1), sweeps)
+    return all_pairs(group, networks, *np.triu_indices(count, 1), sweeps)
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def all_pairs(
-    symmetry: Symmetry,
+    group: Group,
     networks: Params,
     first: Int[Array, "pairs"],
     second: Int[Array, "pairs"],
@@ -146,7 +146,7 @@ def all_pairs(
 
     def one(i: Array, j: Array) -> tuple[Parts, Array]:
         a, b = trees.index(networks, i), trees.index(networks, j)
-        return climb(symmetry, a, b, profile_start(symmetry, a, b), sweeps=sweeps)
+        return climb(group, a, b, profile_start(group, a, b), sweeps=sweeps)
 
     return jax.vmap(one)(first, second)
 
@@ -174,14 +174,14 @@ def overlap_of(
     return jnp.nan_to_num(jnp.asarray(total))
 
 
-def checked_leaves(symmetry: Symmetry, network: Params) -> dict[str, Array]:
+def checked_leaves(group: Group, network: Params) -> dict[str, Array]:
     """The leaves by name, wide; refuses a group that is more than permutations of single units."""
-    for generator in symmetry.generators:
+    for generator in group.generators:
         if generator.kind != "permutation" or generator.fibres:
             what = f"is a {generator.kind}" if generator.kind != "permutation" else "acts on copies"
             raise SymmetryError(
                 f"the generator '{generator.name}' {what}, and only permutations of single units "
                 "are matched in a compiled program: use match, or leave the generator out"
             )
-    check_fits(symmetry, network)
+    check_fits(group, network)
     return {name: trees.wide(leaf) for name, leaf in trees.named_leaves(network).items()}

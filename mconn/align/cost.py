@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
-from mconn.symmetry import Element, Generator, Symmetry
+from mconn.symmetry import Element, Generator, Group
 from mconn.types import Params
 
 NONE: frozenset[str] = frozenset()
@@ -90,6 +90,6 @@ class Problem(Protocol):
 class Cost(Protocol):
     """A recipe for alignment problems."""
 
-    def prepare(self, symmetry: Symmetry, a: Params, b: Params) -> Problem:
+    def prepare(self, group: Group, a: Params, b: Params) -> Problem:
         """Pose the problem of moving ``b`` onto ``a``."""
         ...

@@ -16,7 +16,7 @@ from mconn.align.solve import margins
 from mconn.align.starts import start_named
 from mconn.choices import check_choice
 from mconn.errors import ConfigError, MconnError
-from mconn.symmetry import Element, Symmetry
+from mconn.symmetry import Element, Group
 from mconn.symmetry.action import check_fits
 from mconn.types import Key, Params
 
@@ -53,7 +53,7 @@ class Match:
 
 
 def match(
-    symmetry: Symmetry,
+    group: Group,
     a: Params,
     b: Params,
     *,
@@ -76,7 +76,7 @@ def match(
     for permutations inside ``jit`` and ``vmap``.
 
     Args:
-        symmetry: the group, from :func:`mconn.symmetry.discover`, or a part of it:
+        group: the group, from :func:`mconn.symmetry.discover`, or a part of it:
             ``symmetry.permutations(group)``, ``group.restricted(["permutation", "orthogonal"])``.
         a: the network that stays.
         b: the network that is moved.
@@ -96,28 +96,28 @@ def match(
         ConfigError: naming an unknown start or schedule, or fewer than one start.
     """
     trees.check_same_structure(a, b)
-    check_fits(symmetry, a)
+    check_fits(group, a)
     for name, network in (("a", a), ("b", b)):
         check_finite(name, network)
     check_choice("schedule", schedule, SCHEDULES)
     if restarts < 1:
         raise ConfigError(f"restarts is {restarts}: at least one start is needed")
     key = jax.random.key(0) if key is None else key
-    problem = cost if isinstance(cost, Problem) else (cost or WeightCost()).prepare(symmetry, a, b)
+    problem = cost if isinstance(cost, Problem) else (cost or WeightCost()).prepare(group, a, b)
 
     def attempt(number: int) -> tuple[Position, list[float], bool]:
         own = key if number == 0 else jax.random.fold_in(key, number)
         if number > 0 or isinstance(start, str):
             begin = start_named("random" if number > 0 else str(start))
-            position = begin(symmetry, problem, schedule, own)
+            position = begin(group, problem, schedule, own)
         else:
             position = problem.position(start)
-        return position, *ascend(symmetry, position, schedule, sweeps, own)
+        return position, *ascend(group, position, schedule, sweeps, own)
 
     attempts = map(attempt, range(restarts))
     position, history, fixed_point = max(attempts, key=lambda found: found[1][-1])
     gaps = {}
-    for generator in symmetry.generators:
+    for generator in group.generators:
         overlap = position.overlap(generator)
         found = None if overlap is None else margins(generator, overlap)
         if found is not None:

@@ -22,7 +22,7 @@ from mconn.align.overlap import (
     sorted_along,
 )
 from mconn.align.solve import gain, own_overlap
-from mconn.symmetry import Element, Generator, Site, Symmetry
+from mconn.symmetry import Element, Generator, Group, Site
 from mconn.symmetry.action import in_order, move_leaf
 from mconn.symmetry.elements import followed_by, identity_on_host
 
@@ -46,11 +46,11 @@ class WeightPosition:
     constant, minus half the squared distance.
     """
 
-    def __init__(self, symmetry: Symmetry, a: Leaves, b: Leaves, element: Element) -> None:
-        self.symmetry = symmetry
+    def __init__(self, group: Group, a: Leaves, b: Leaves, element: Element) -> None:
+        self.group = group
         self.a, self.b = dict(a), dict(b)
         self.acting: dict[str, list[tuple[Generator, Site]]] = {}
-        for generator in symmetry.generators:
+        for generator in group.generators:
             for site in generator.sites:
                 self.acting.setdefault(site.leaf, []).append((generator, site))
         self.stretched = {
@@ -63,8 +63,8 @@ class WeightPosition:
         self.terms: dict[tuple[str, Site], np.ndarray] = {}
         self.overlaps: dict[str, Overlap] = {}
         self.settled: set[str] = set()
-        self.element = identity_on_host(symmetry)
-        for generator in in_order(symmetry):
+        self.element = identity_on_host(group)
+        for generator in in_order(group):
             part = np.asarray(element[generator.name])
             if not np.array_equal(part, self.element[generator.name]):
                 self.move([(generator, part)])
@@ -88,7 +88,7 @@ class WeightPosition:
         """Settled, if no site has an axis of a generator that was unknown."""
         others = unknown - {generator.name}
         is_exact = not any(self.unknown_axes(generator, site, others) for site in generator.sites)
-        has_companions = signs_of(self.symmetry, generator) is not None
+        has_companions = signs_of(self.group, generator) is not None
         if is_exact and self.is_linear(generator) and not has_companions:
             self.settled.add(generator.name)
 
@@ -106,7 +106,7 @@ class WeightPosition:
 
     def overlap_of(self, generator: Generator, unknown: frozenset[str]) -> Overlap:
         """The overlap, computed."""
-        inner_ones = inside(self.symmetry, generator)
+        inner_ones = inside(self.group, generator)
         if inner_ones:
             return overlap_of_copies(generator, inner_ones, self, unknown)
         sums: dict[int, np.ndarray] = {}
@@ -114,7 +114,7 @@ class WeightPosition:
             power = site.power if generator.kind in (*STRETCHING, "rotation") else 1
             term = self.term(generator, site, unknown)
             sums[power] = sums[power] + term if power in sums else term
-        if signs_of(self.symmetry, generator) is not None:
+        if signs_of(self.group, generator) is not None:
             return Overlap({1: np.abs(sums[1])}, {})
         if generator.kind not in STRETCHING:
             return Overlap(sums, {})
@@ -182,10 +182,10 @@ class WeightPosition:
         self, generator: Generator, part: np.ndarray, unknown: frozenset[str] = NONE
     ) -> list[Step]:
         """The generator's part, with the best of what its units can do by themselves."""
-        inner_ones = inside(self.symmetry, generator)
+        inner_ones = inside(self.group, generator)
         if inner_ones:
             return steps_inside(generator, part, inner_ones, self, unknown)
-        signs = signs_of(self.symmetry, generator)
+        signs = signs_of(self.group, generator)
         if signs is None:
             return [(generator, part)]
         overlap = sum(self.term(generator, site, unknown) for site in generator.sites)
@@ -221,14 +221,14 @@ class WeightPosition:
         axes = {(site.leaf, site.axis) for site in generator.sites}
         counts = Counter(leaf for leaf, _ in axes)
         keeps_norms = generator.kind in ("permutation", "sign", "orthogonal")
-        return keeps_norms and not inside(self.symmetry, generator) and max(counts.values()) == 1
+        return keeps_norms and not inside(self.group, generator) and max(counts.values()) == 1
 
     def move(self, steps: list[Step]) -> None:
         """Move b, whatever the objective says."""
         for generator, part in steps:
             for site in generator.sites:
                 self.move_site(generator, site, part)
-            part = followed_by(self.symmetry, self.element, generator, part)
+            part = followed_by(self.group, self.element, generator, part)
             self.element = {**self.element, generator.name: part}
 
     def move_site(self, generator: Generator, site: Site, part: np.ndarray) -> None:

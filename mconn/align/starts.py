@@ -11,28 +11,28 @@ from mconn.align.cost import Position, Problem
 from mconn.align.costs.weights import WeightProblem
 from mconn.align.solve import solve
 from mconn.choices import check_choice
-from mconn.symmetry import Generator, Symmetry
+from mconn.symmetry import Generator, Group
 from mconn.symmetry.elements import identity_on_host
 from mconn.types import Key
 
 SWEEPS = 100
 """Of the ascent that aligns the shortest representatives."""
 
-Start = Callable[[Symmetry, Problem, str, Key], Position]
+Start = Callable[[Group, Problem, str, Key], Position]
 
 
-def identity(symmetry: Symmetry, problem: Problem, schedule: str, key: Key) -> Position:
+def identity(group: Group, problem: Problem, schedule: str, key: Key) -> Position:
     """The networks as they are."""
-    return problem.position(identity_on_host(symmetry))
+    return problem.position(identity_on_host(group))
 
 
-def random(symmetry: Symmetry, problem: Problem, schedule: str, key: Key) -> Position:
+def random(group: Group, problem: Problem, schedule: str, key: Key) -> Position:
     """A random element of the group."""
-    element = groups.random_element(symmetry, key)
+    element = groups.random_element(group, key)
     return problem.position({name: np.asarray(part) for name, part in element.items()})
 
 
-def sorted_profile(symmetry: Symmetry, problem: Problem, schedule: str, key: Key) -> Position:
+def sorted_profile(group: Group, problem: Problem, schedule: str, key: Key) -> Position:
     """Fix the generators one after the other.
 
     Axes of generators that are not fixed yet are sorted before units are compared. Sorting is
@@ -42,16 +42,16 @@ def sorted_profile(symmetry: Symmetry, problem: Problem, schedule: str, key: Key
     follow each other from the inputs on, or, scheduled by margin, the surest match first. Where
     the group stretches, the shortest representatives are aligned (`mconn.align.balance`).
     """
-    if isinstance(problem, WeightProblem) and stretches(symmetry):
-        (first, a), (second, b) = (shortest(symmetry, x) for x in (problem.a, problem.b))
-        part = compact(symmetry)
+    if isinstance(problem, WeightProblem) and stretches(group):
+        (first, a), (second, b) = (shortest(group, x) for x in (problem.a, problem.b))
+        part = compact(group)
         found = sorted_profile(part, WeightProblem(part, a, b), schedule, key)
         ascend(part, found, schedule, SWEEPS, key)
-        return problem.position(between(symmetry, first, found.element, second))
-    position = identity(symmetry, problem, schedule, key)
+        return problem.position(between(group, first, found.element, second))
+    position = identity(group, problem, schedule, key)
     # Angles and factors are found in the ascent.
     kinds = ("permutation", "sign", "orthogonal", "general linear")
-    left = [generator for generator in symmetry.generators if generator.kind in kinds]
+    left = [generator for generator in group.generators if generator.kind in kinds]
     left = sorted(left, key=lambda g: (len(g.fibres), g.kind == "sign"))
     solved: set[str] = set()
     while left:

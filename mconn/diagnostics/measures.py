@@ -12,7 +12,7 @@ from mconn import align, features, landscape, paths, symmetry, trees
 from mconn.data import Split
 from mconn.diagnostics.series import Series
 from mconn.diagnostics.subspaces import Attribute, Classes, directions
-from mconn.symmetry import Symmetry
+from mconn.symmetry import Group
 from mconn.types import ApplyFn, Params
 
 CLASSES = Classes()
@@ -39,7 +39,7 @@ class Moment(NamedTuple):
     """
 
     apply: ApplyFn
-    group: Symmetry
+    group: Group
     seeds: tuple[int, ...]
     networks: Params
     features: list[Layers]

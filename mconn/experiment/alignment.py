@@ -16,7 +16,7 @@ from mconn.experiment.normalisers import recomputed
 from mconn.experiment.stages.methods import METHODS, Found, find
 from mconn.landscape import Estimate
 from mconn.progress import Progress
-from mconn.symmetry import Symmetry
+from mconn.symmetry import Group
 from mconn.symmetry.group import KINDS
 from mconn.training import TrainConfig
 from mconn.types import ApplyFn, Params
@@ -42,7 +42,7 @@ class Alignment:
             before and after; empty if there are no data.
     """
 
-    group: Symmetry
+    group: Group
     certificate: symmetry.Certificate
     found: Found
     moved: Params
@@ -158,7 +158,7 @@ def align(
     return Alignment(group, certificate, found, moved, before, after, measured)
 
 
-def part_of_group(network: Network, method: str, kinds: Sequence[Any]) -> Symmetry:
+def part_of_group(network: Network, method: str, kinds: Sequence[Any]) -> Group:
     """The generators of the chosen kinds."""
     group = symmetry.discover(network.apply, network.params, network.inputs)
     part = group.restricted(kinds)

@@ -19,7 +19,7 @@ from mconn.landscape.evaluate import checked_points
 from mconn.landscape.program import Examples, network
 from mconn.landscape.refresh import Refresh
 from mconn.paths import Path
-from mconn.symmetry import Symmetry, activations
+from mconn.symmetry import Group, activations
 from mconn.types import ApplyFn, Batch, Params, PyTree
 
 Features: TypeAlias = Mapping[str, Float[Array, "samples units"]]
@@ -40,12 +40,12 @@ class Units:
     """The units of a network, found through its symmetry; a hashable :data:`FeatureFn`.
 
     Attributes:
-        symmetry: what `mconn.symmetry.discover` found for ``apply``.
+        group: what `mconn.symmetry.discover` found for ``apply``.
         apply: the network, (params, inputs) -> outputs.
         moment: "after" the nonlinearity (what the next layer reads), or "before" it.
     """
 
-    symmetry: Symmetry
+    group: Group
     apply: ApplyFn
     moment: str = "after"
 
@@ -55,7 +55,7 @@ class Units:
         A generator that has several values, as a residual stream, has one entry for each:
         "name/0", "name/1" and so on. The rows are examples and positions.
         """
-        found = activations(self.symmetry, self.apply, params, inputs, moment=self.moment)
+        found = activations(self.group, self.apply, params, inputs, moment=self.moment)
         return {
             name if len(values) == 1 else f"{name}/{place}": value
             for name, values in found.items()

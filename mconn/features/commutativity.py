@@ -21,12 +21,12 @@ from mconn.features.coupling import LayerCoupling, coupling_along
 from mconn.features.layer_maps import ActivatedBlend, Crossed
 from mconn.landscape.certificates import WithEnds
 from mconn.paths import Path
-from mconn.symmetry import Symmetry
+from mconn.symmetry import Group
 from mconn.types import ApplyFn, Params
 
 
 def weak_additivity(
-    symmetry: Symmetry,
+    group: Group,
     apply: ApplyFn,
     path: Path,
     ts: Any,
@@ -40,7 +40,7 @@ def weak_additivity(
     ``blend_distance`` and ``blend_cosine_distance`` are 0 where the nonlinearity is additive.
 
     Args:
-        symmetry: what `mconn.symmetry.discover` found for ``apply``.
+        group: what `mconn.symmetry.discover` found for ``apply``.
         apply: the network, (params, inputs) -> outputs.
         path: a curve.
         ts: its points.
@@ -53,7 +53,7 @@ def weak_additivity(
         those of a normaliser after the pre-activation, are missing.
     """
     return coupling_along(
-        ActivatedBlend(symmetry, apply),
+        ActivatedBlend(group, apply),
         WithEnds(path),
         ts,
         inputs,
@@ -78,7 +78,7 @@ class LayerCommutativity(NamedTuple):
 
 
 def commutativity(
-    symmetry: Symmetry,
+    group: Group,
     apply: ApplyFn,
     a: Params,
     b: Params,
@@ -89,7 +89,7 @@ def commutativity(
     """Measure (W_A - W_B) (H_A - H_B), which must vanish in a layer for it to commute.
 
     Args:
-        symmetry: what `mconn.symmetry.discover` found for ``apply``.
+        group: what `mconn.symmetry.discover` found for ``apply``.
         apply: the network, (params, inputs) -> outputs.
         a: one network, and
         b: the other.
@@ -105,9 +105,7 @@ def commutativity(
         DataError: if a layer's pre-activations are all zero; and as `mconn.features.between`.
     """
     pairs = [(a, a), (a, b), (b, a), (b, b)]
-    found = between(
-        MixedDifference(), Crossed(symmetry, apply), pairs, inputs, batch_size=batch_size
-    )
+    found = between(MixedDifference(), Crossed(group, apply), pairs, inputs, batch_size=batch_size)
     result = {}
     for layer, (difference, straight, crossed, samples) in found.items():
         scale = np.sqrt(straight * crossed)

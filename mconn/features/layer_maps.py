@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 from mconn.errors import StructureError
 from mconn.features.capture import FeatureFn
 from mconn.landscape.certificates import Between
-from mconn.symmetry import Symmetry, Value, activations
+from mconn.symmetry import Group, Value, activations
 from mconn.symmetry.activations import units_last
 from mconn.symmetry.compat import Equation, Program, bind_as_traced, evaluate, live, trace
 from mconn.types import ApplyFn, Params
@@ -53,11 +53,11 @@ class ActivatedBlend:
     else from the network, as a normaliser does.
 
     Attributes:
-        symmetry: what `mconn.symmetry.discover` found for ``apply``.
+        group: what `mconn.symmetry.discover` found for ``apply``.
         apply: the network, (params, inputs) -> outputs.
     """
 
-    symmetry: Symmetry
+    group: Group
     apply: ApplyFn
 
     def __call__(self, between: Between, inputs: Any) -> dict[str, Float[Array, "samples units"]]:
@@ -66,12 +66,12 @@ class ActivatedBlend:
         Raises:
             StructureError: if the network is not that of the symmetry, or no layer is left.
         """
-        check_places(self.symmetry, self.apply, between.params, inputs)
+        check_places(self.group, self.apply, between.params, inputs)
         program = trace(self.apply, between.params, inputs)
-        before = {value.number for _, value, _ in places(self.symmetry, "before")}
+        before = {value.number for _, value, _ in places(self.group, "before")}
         chosen = [
             each
-            for each in places(self.symmetry, "after")
+            for each in places(self.group, "after")
             if not depends_on_inputs(program, each[1].number, before)
         ]
         if not chosen:
@@ -102,11 +102,11 @@ class Crossed:
     pre-activations are themselves what the next layer reads.
 
     Attributes:
-        symmetry: what `mconn.symmetry.discover` found for ``apply``.
+        group: what `mconn.symmetry.discover` found for ``apply``.
         apply: the network, (params, inputs) -> outputs.
     """
 
-    symmetry: Symmetry
+    group: Group
     apply: ApplyFn
 
     def __call__(
@@ -118,21 +118,21 @@ class Crossed:
             StructureError: if the network is not that of the symmetry.
         """
         maps, network = pair
-        check_places(self.symmetry, self.apply, network, inputs)
+        check_places(self.group, self.apply, network, inputs)
         program = trace(self.apply, network, inputs)
-        after = list({value.number for _, value, _ in places(self.symmetry, "after")})
+        after = list({value.number for _, value, _ in places(self.group, "after")})
         theirs = evaluate(program, jax.tree.leaves((network, inputs)), after)
         values = dict(zip(after, theirs, strict=True))
         arguments = jax.tree.leaves((maps, inputs))
-        chosen = [each for each in places(self.symmetry, "before") if each[1].number not in values]
+        chosen = [each for each in places(self.group, "before") if each[1].number not in values]
         found = read(program, arguments, chosen, values)
         (outputs,) = evaluate_with(program, arguments, program.outputs[:1], values)
         return {**found, OUTPUTS: outputs.reshape(-1, outputs.shape[-1])}
 
 
-def places(symmetry: Symmetry, moment: str) -> Iterator[tuple[str, Value, int]]:
+def places(group: Group, moment: str) -> Iterator[tuple[str, Value, int]]:
     """Name, value and width of every layer, named as `mconn.features.Units` does."""
-    for generator in symmetry.generators:
+    for generator in group.generators:
         if generator.moves_units:
             values = [value for value in generator.values if value.moment == moment]
             for place, value in enumerate(values):
@@ -140,9 +140,9 @@ def places(symmetry: Symmetry, moment: str) -> Iterator[tuple[str, Value, int]]:
                 yield name, value, generator.size
 
 
-def check_places(symmetry: Symmetry, apply: ApplyFn, params: Params, inputs: Any) -> None:
+def check_places(group: Group, apply: ApplyFn, params: Params, inputs: Any) -> None:
     """Refuse a network that is not that of the symmetry: reading its units does."""
-    jax.eval_shape(lambda params, x: activations(symmetry, apply, params, x), params, inputs)
+    jax.eval_shape(lambda params, x: activations(group, apply, params, x), params, inputs)
 
 
 def read(

@@ -15,7 +15,7 @@ from jaxtyping import Array
 from mconn.errors import SymmetryError
 from mconn.paths import domain
 from mconn.paths.path import Path
-from mconn.symmetry import Element, Symmetry, Tangent, act, exp, log
+from mconn.symmetry import Element, Group, Tangent, act, exp, log
 from mconn.symmetry.elements import CONTINUOUS
 from mconn.types import Params
 
@@ -29,33 +29,33 @@ class Orbit(Path):
         start: the network w.
         end: the network exp(X) w.
         tangent: the vector X of the Lie algebra.
-        symmetry: the continuous generators of the group.
+        group: the continuous generators of the group.
     """
 
     start: Params
     end: Params
     tangent: dict[str, Array]
-    symmetry: Symmetry = field(metadata={"static": True})
+    group: Group = field(metadata={"static": True})
 
     domain = domain.INTERVAL
 
     def __call__(self, t: Any) -> Params:
         """The network at ``t``; at 0 and 1 exactly the two ends, bit for bit."""
         t = jnp.asarray(t, float)
-        element = exp(self.symmetry, {name: t * part for name, part in self.tangent.items()})
+        element = exp(self.group, {name: t * part for name, part in self.tangent.items()})
 
         def choose(start: Any, end: Any, between: Any) -> Array:
             return jnp.where(t == 0, start, jnp.where(t == 1, end, between))
 
-        inside = act(self.symmetry, element, self.start)
+        inside = act(self.group, element, self.start)
         return jax.tree.map(choose, self.start, self.end, inside)
 
 
-def orbit(symmetry: Symmetry, element: Element, params: Params) -> Orbit:
+def orbit(group: Group, element: Element, params: Params) -> Orbit:
     """The orbit arc from ``params`` to ``act(symmetry, element, params)``.
 
     Args:
-        symmetry: the group of the network, discovered.
+        group: the group of the network, discovered.
         element: one that a real logarithm leads to.
         params: the network.
 
@@ -64,29 +64,29 @@ def orbit(symmetry: Symmetry, element: Element, params: Params) -> Orbit:
             has none; see `mconn.paths.spare` for arcs of permutations.
         StructureError: if the network or the element is not of this group.
     """
-    end = act(symmetry, element, params)
-    return arc(symmetry, log(symmetry, element), params, end)
+    end = act(group, element, params)
+    return arc(group, log(group, element), params, end)
 
 
-def orbit_along(symmetry: Symmetry, tangent: Tangent, params: Params) -> Orbit:
+def orbit_along(group: Group, tangent: Tangent, params: Params) -> Orbit:
     """The orbit arc from ``params`` along a vector of the Lie algebra; see `orbit`.
 
     Raises:
         SymmetryError: if the vector has a part of a generator that is not continuous.
         StructureError: if the network is not of this group.
     """
-    continuous = {g.name for g in symmetry.generators if g.kind in CONTINUOUS}
+    continuous = {g.name for g in group.generators if g.kind in CONTINUOUS}
     foreign = [name for name in tangent if name not in continuous]
     if foreign:
         raise SymmetryError(
             f"'{foreign[0]}' is no continuous generator of the group, so no arc leads along it: "
             f"the continuous ones are {', '.join(sorted(continuous)) or 'none'}"
         )
-    end = act(symmetry, exp(symmetry, tangent), params)
-    return arc(symmetry, tangent, params, end)
+    end = act(group, exp(group, tangent), params)
+    return arc(group, tangent, params, end)
 
 
-def arc(symmetry: Symmetry, tangent: Tangent, params: Params, end: Params) -> Orbit:
+def arc(group: Group, tangent: Tangent, params: Params, end: Params) -> Orbit:
     """The arc between two ends, of the continuous generators alone."""
     parts = {name: jnp.asarray(part) for name, part in tangent.items()}
-    return Orbit(params, end, parts, symmetry.restricted(CONTINUOUS))
+    return Orbit(params, end, parts, group.restricted(CONTINUOUS))

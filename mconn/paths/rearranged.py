@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Int
 from mconn.errors import SymmetryError
 from mconn.paths import domain
 from mconn.paths.path import Path
-from mconn.symmetry import Element, Generator, Site, Symmetry
+from mconn.symmetry import Element, Generator, Group, Site
 from mconn.symmetry.action import View, in_order, take_along
 from mconn.symmetry.elements import identity_part
 from mconn.trees import leaf_name
@@ -47,12 +47,12 @@ class Rearranged(Path):
     Attributes:
         params: the network whose units are moved.
         arrangements: {generator name: the places of its units}, all with the same number of knots.
-        symmetry: these generators, all permutations.
+        group: these generators, all permutations.
     """
 
     params: Params
     arrangements: dict[str, Arrangement]
-    symmetry: Symmetry = field(metadata={"static": True})
+    group: Group = field(metadata={"static": True})
 
     domain = domain.INTERVAL
 
@@ -78,7 +78,7 @@ class Rearranged(Path):
     def knot(self, number: Any) -> Params:
         """The network at a knot."""
         moves: dict[str, list[tuple[Generator, Site]]] = {}
-        for generator in in_order(self.symmetry):
+        for generator in in_order(self.group):
             for site in generator.sites:
                 moves.setdefault(site.leaf, []).append((generator, site))
 
@@ -103,9 +103,7 @@ class Rearranged(Path):
         return jnp.where(dead, 0, take_along(units, read, axis=-2))
 
 
-def rearranged(
-    symmetry: Symmetry, params: Params, arrangements: Mapping[str, Arrangement]
-) -> Rearranged:
+def rearranged(group: Group, params: Params, arrangements: Mapping[str, Arrangement]) -> Rearranged:
     """The chain that first moves the units of the first generator, then those of the next."""
     counts = {name: len(each.made) - 1 for name, each in arrangements.items()}
     knots = np.arange(sum(counts.values()) + 1)
@@ -114,19 +112,19 @@ def rearranged(
         at = np.clip(knots - done, 0, counts[name])
         tables[name] = jax.tree.map(lambda table, at=at: jnp.asarray(table[at]), arrangement)
         done += counts[name]
-    moved = tuple(g for g in symmetry.generators if g.name in arrangements)
-    kept = Symmetry(moved, symmetry.pinned, symmetry.leaves)
+    moved = tuple(g for g in group.generators if g.name in arrangements)
+    kept = Group(moved, group.pinned, group.leaves)
     return Rearranged(params, tables, kept)
 
 
-def permuted_generators(symmetry: Symmetry, element: Element) -> list[Generator]:
+def permuted_generators(group: Group, element: Element) -> list[Generator]:
     """The permutations that the element really moves.
 
     Raises:
         SymmetryError: naming the generator, if the element has a part that is no permutation.
     """
     moved = []
-    for generator in symmetry.generators:
+    for generator in group.generators:
         part = np.asarray(element[generator.name])
         if np.array_equal(part, identity_part(generator)):
             continue

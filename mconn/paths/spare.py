@@ -24,14 +24,14 @@ from mconn.paths.rearranged import (
     permuted_generators,
     rearranged,
 )
-from mconn.symmetry import Element, Generator, Site, Symmetry
+from mconn.symmetry import Element, Generator, Group, Site
 from mconn.symmetry.action import View, act
 from mconn.trees import leaf_name, named_leaves
 from mconn.types import Params
 
 
 def through_spare(
-    symmetry: Symmetry, element: Element, params: Params, spares: Mapping[str, int] | None = None
+    group: Group, element: Element, params: Params, spares: Mapping[str, int] | None = None
 ) -> Path:
     """The arc from ``params`` to ``act(symmetry, element, params)`` on which the function stays.
 
@@ -40,7 +40,7 @@ def through_spare(
     tell; `mconn.paths.largest_change` does.
 
     Args:
-        symmetry: the group of the network, discovered: its sites tell which leaves make and which
+        group: the group of the network, discovered: its sites tell which leaves make and which
             read the units.
         element: an element of it whose only parts are permutations.
         params: the network.
@@ -53,8 +53,8 @@ def through_spare(
             or no unit is spare, or it is not known which leaves read the units.
         StructureError: if the network or the element is not of this group.
     """
-    end = act(symmetry, element, params)
-    moved = permuted_generators(symmetry, element)
+    end = act(group, element, params)
+    moved = permuted_generators(group, element)
     given = spares or {}
     units, freed = {}, params
     for generator in moved:
@@ -65,20 +65,20 @@ def through_spare(
         generator.name: moves(np.asarray(element[generator.name]), units[generator.name])
         for generator in moved
     }
-    arc = rearranged(symmetry, freed, arrangements)
+    arc = rearranged(group, freed, arrangements)
     if freed is params:
         return arc
-    return concatenate([line(params, freed), arc, line(act(symmetry, element, freed), end)])
+    return concatenate([line(params, freed), arc, line(act(group, element, freed), end)])
 
 
-def find_spare(symmetry: Symmetry, name: str, params: Params) -> int:
+def find_spare(group: Group, name: str, params: Params) -> int:
     """A unit of a generator that nothing reads, or that duplicates another one.
 
     Raises:
         SymmetryError: if there is none.
         KeyError: if no generator has this name.
     """
-    return spare_unit(symmetry[name], params, None)[0]
+    return spare_unit(group[name], params, None)[0]
 
 
 def spare_unit(generator: Generator, params: Params, given: int | None) -> tuple[int, int | None]:

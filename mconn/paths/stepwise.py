@@ -19,16 +19,16 @@ from mconn.paths.rearranged import (
     permuted_generators,
     rearranged,
 )
-from mconn.symmetry import Element, Symmetry
+from mconn.symmetry import Element, Group
 from mconn.symmetry.action import act
 from mconn.types import Params
 
 
-def stepwise(symmetry: Symmetry, element: Element, params: Params) -> Rearranged:
+def stepwise(group: Group, element: Element, params: Params) -> Rearranged:
     """The step-wise curve from ``params`` to ``act(symmetry, element, params)``.
 
     Args:
-        symmetry: the group of the network.
+        group: the group of the network.
         element: an element of it whose only parts are permutations.
         params: the network.
 
@@ -36,12 +36,12 @@ def stepwise(symmetry: Symmetry, element: Element, params: Params) -> Rearranged
         SymmetryError: if the element is the identity or is no permutation; names the generator.
         StructureError: if the network or the element is not of this group.
     """
-    act(symmetry, element, params)
+    act(group, element, params)
     arrangements = {}
-    for generator in permuted_generators(symmetry, element):
+    for generator in permuted_generators(group, element):
         orders = exchanges(np.asarray(element[generator.name]))
         arrangements[generator.name] = Arrangement(orders, orders, np.zeros(orders.shape, bool))
-    return rearranged(symmetry, params, arrangements)
+    return rearranged(group, params, arrangements)
 
 
 def exchanges(part: Int[np.ndarray, "*copies units"]) -> Int[np.ndarray, "knots *copies units"]:

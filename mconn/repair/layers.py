@@ -9,7 +9,7 @@ from mconn.repair.additions import Addition, Uses, uses
 from mconn.repair.scaling import Candidate, scales_alone
 from mconn.symmetry.action import check_fits
 from mconn.symmetry.compat import Program, trace
-from mconn.symmetry.group import Symmetry
+from mconn.symmetry.group import Group
 from mconn.trees import named_leaves
 from mconn.types import ApplyFn, Params
 
@@ -67,7 +67,7 @@ class Layers:
         return "\n".join(lines + [f"left out: {each.leaf} {each.reason}" for each in self.skipped])
 
 
-def layers(symmetry: Symmetry, apply: ApplyFn, params: Params, inputs: Any) -> Layers:
+def layers(group: Group, apply: ApplyFn, params: Params, inputs: Any) -> Layers:
     """Find the layers whose pre-activations can be scaled and shifted by changing two leaves.
 
     The network is traced, so that its code is not changed: a layer is a leaf that is added to a
@@ -77,7 +77,7 @@ def layers(symmetry: Symmetry, apply: ApplyFn, params: Params, inputs: Any) -> L
     2023 leave the logits as they are, whose units carry the names of classes.
 
     Args:
-        symmetry: what `mconn.symmetry.discover` found for this network.
+        group: what `mconn.symmetry.discover` found for this network.
         apply: the network, ``apply(params, inputs) -> output``.
         params: its parameters, or their shapes.
         inputs: a few of its inputs, or their shapes.
@@ -88,13 +88,13 @@ def layers(symmetry: Symmetry, apply: ApplyFn, params: Params, inputs: Any) -> L
     Raises:
         StructureError: if the parameters are not those of the symmetry.
     """
-    check_fits(symmetry, params)
+    check_fits(group, params)
     leaves = named_leaves(params)
     names = list(leaves)
     program = trace(apply, params, inputs)
     used = uses(program, len(names))
-    movers = generators_by_leaf(symmetry)
-    pinned = {pin.leaf: pin.reason for pin in symmetry.pinned}
+    movers = generators_by_leaf(group)
+    pinned = {pin.leaf: pin.reason for pin in group.pinned}
     counts = Counter(each.leaf for each in used.additions)
     additions = [each for each in used.additions if counts[each.leaf] == 1]
     candidates = [each for addition in additions for each in siblings(program, names, addition)]
@@ -122,10 +122,10 @@ def layers(symmetry: Symmetry, apply: ApplyFn, params: Params, inputs: Any) -> L
     return Layers(named_apart(found), tuple(skipped))
 
 
-def generators_by_leaf(symmetry: Symmetry) -> dict[str, tuple[str, ...]]:
+def generators_by_leaf(group: Group) -> dict[str, tuple[str, ...]]:
     """For every leaf the generators that move its units."""
     movers: dict[str, dict[str, None]] = {}
-    for generator in symmetry.generators:
+    for generator in group.generators:
         if generator.moves_units:
             for site in generator.sites:
                 movers.setdefault(site.leaf, {})[generator.name] = None

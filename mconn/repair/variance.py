@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from mconn.choices import check_choice
 from mconn.repair.statistics import Moments
 from mconn.symmetry.activations import activations
-from mconn.symmetry.group import Symmetry
+from mconn.symmetry.group import Group
 from mconn.trees import wide
 from mconn.types import ApplyFn, Params
 
@@ -20,7 +20,7 @@ Mixed = Literal["variances", "deviations"]
 
 @partial(jax.jit, static_argnums=(0, 1), static_argnames=("moment", "mixed"))
 def variance_ratio(
-    symmetry: Symmetry,
+    group: Group,
     apply: ApplyFn,
     params: Params,
     networks: Params,
@@ -38,7 +38,7 @@ def variance_ratio(
     variances are the mixture of the ends'; over the squares of mixed deviations it has one.
 
     Args:
-        symmetry: the group of the network; says where the units of each generator are active.
+        group: the group of the network; says where the units of each generator are active.
         apply: the network, ``apply(params, inputs) -> output``.
         params: the interpolated network.
         networks: the ends, stacked along a leading axis.
@@ -59,7 +59,7 @@ def variance_ratio(
         return Moments(values.mean(axis=0), values.var(axis=0))
 
     def of_network(params: Params, inputs: Any) -> dict[str, tuple[Moments, ...]]:
-        units = activations(symmetry, apply, params, inputs, moment=moment)
+        units = activations(group, apply, params, inputs, moment=moment)
         return jax.tree.map(moments, units)
 
     def of_batch(inputs: Any) -> Any:

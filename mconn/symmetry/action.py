@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array
 
 from mconn.errors import StructureError
-from mconn.symmetry.group import Generator, Place, Site, Symmetry
+from mconn.symmetry.group import Generator, Group, Place, Site
 from mconn.trees import leaf_name, named_leaves
 from mconn.types import Params
 
@@ -23,7 +23,7 @@ of the units before they are permuted.
 """
 
 
-def act(symmetry: Symmetry, element: Element, params: Params) -> Params:
+def act(group: Group, element: Element, params: Params) -> Params:
     """Move a network by an element of its group, which leaves its function unchanged.
 
     The parameters may be in any container, may be traced, and keep their dtypes; for a stack of
@@ -33,15 +33,15 @@ def act(symmetry: Symmetry, element: Element, params: Params) -> Params:
         StructureError: if the parameters are not those that the group was discovered for, or the
             element lacks a generator; names the leaf or the generator.
     """
-    check_fits(symmetry, params)
-    for generator in symmetry.generators:
+    check_fits(group, params)
+    for generator in group.generators:
         if np.shape(element.get(generator.name, ())) != generator.shape:
             raise StructureError(
                 f"the element has no {generator.kind} of {generator.size} units for the generator "
                 f"'{generator.name}': build elements with identity, random_element or align.match"
             )
     moves: dict[str, list[tuple[Generator, Site]]] = {}
-    for generator in in_order(symmetry):
+    for generator in in_order(group):
         for site in generator.sites:
             moves.setdefault(site.leaf, []).append((generator, site))
 
@@ -54,14 +54,14 @@ def act(symmetry: Symmetry, element: Element, params: Params) -> Params:
     return jax.tree_util.tree_map_with_path(move, params)
 
 
-def in_order(symmetry: Symmetry) -> list[Generator]:
+def in_order(group: Group) -> list[Generator]:
     """The generators in the order in which they act.
 
     Those that are no permutations come first, then the permutations inside a copy, and those of
     the copies last: the parts of an element are in the order of the units before all of this.
     """
-    inner = [g for g in symmetry.generators if g.kind != "permutation"]
-    outer = [g for g in symmetry.generators if g.kind == "permutation"]
+    inner = [g for g in group.generators if g.kind != "permutation"]
+    outer = [g for g in group.generators if g.kind == "permutation"]
     return inner + sorted(outer, key=lambda generator: -len(generator.fibres))
 
 
@@ -163,17 +163,17 @@ class View:
         return block
 
 
-def check_fits(symmetry: Symmetry, params: Params) -> None:
+def check_fits(group: Group, params: Params) -> None:
     """Refuse parameters on which the group cannot act; names the first leaf at fault."""
     shapes = {name: np.shape(leaf) for name, leaf in named_leaves(params).items()}
-    for name, shape in symmetry.leaves:
+    for name, shape in group.leaves:
         if shapes.get(name) != shape:
             found = f"has shape {shapes[name]}" if name in shapes else "is missing"
             raise StructureError(
                 f"leaf '{name}' {found}, but the symmetry was discovered with shape {shape}: "
                 "discover it again for this network"
             )
-    for generator in symmetry.generators:
+    for generator in group.generators:
         for site in generator.sites:
             for place, size in [
                 (site.place, generator.size),

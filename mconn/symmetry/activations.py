@@ -10,12 +10,12 @@ from mconn.choices import check_choice
 from mconn.errors import StructureError
 from mconn.symmetry.action import check_fits
 from mconn.symmetry.compat import evaluate, trace
-from mconn.symmetry.group import Symmetry, Value
+from mconn.symmetry.group import Group, Value
 from mconn.types import ApplyFn, Params
 
 
 def activations(
-    symmetry: Symmetry,
+    group: Group,
     apply: ApplyFn,
     params: Params,
     *inputs: Any,
@@ -27,7 +27,7 @@ def activations(
     under ``lax.scan`` over batches.
 
     Args:
-        symmetry: What `discover` found for this network; the batch size may differ.
+        group: What `discover` found for this network; the batch size may differ.
         apply: The network, ``apply(params, *inputs) -> output``.
         params: Its parameters.
         *inputs: One batch of its inputs.
@@ -43,9 +43,9 @@ def activations(
         StructureError: if the parameters or the traced network are not those of the symmetry.
     """
     check_choice("moment", moment, ("before", "after"))
-    check_fits(symmetry, params)
+    check_fits(group, params)
     program = trace(apply, params, *inputs)
-    generators = [generator for generator in symmetry.generators if generator.moves_units]
+    generators = [generator for generator in group.generators if generator.moves_units]
     producers = {number: eq.primitive for eq in program.equations for number in eq.outputs}
     places = {
         generator.name: [value for value in generator.values if value.moment == moment]

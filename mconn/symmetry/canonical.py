@@ -19,7 +19,7 @@ from jaxtyping import Array, Float
 
 from mconn.symmetry.action import View, act, check_fits, move_leaf
 from mconn.symmetry.elements import identity, multiplied
-from mconn.symmetry.group import Generator, Site, Symmetry
+from mconn.symmetry.group import Generator, Group, Site
 from mconn.trees import leaf_name, named_leaves
 from mconn.types import Params
 
@@ -34,7 +34,7 @@ PERIOD = 8  # sweeps, after which the relaxation is chosen anew
 matmul = partial(jnp.matmul, precision="highest")
 
 
-def canonical(symmetry: Symmetry, params: Params) -> Params:
+def canonical(group: Group, params: Params) -> Params:
     """The normal form of a network under the continuous part of its group.
 
     Networks that differ by scalings, rotations, orthogonal and invertible matrices have the same
@@ -58,43 +58,43 @@ def canonical(symmetry: Symmetry, params: Params) -> Params:
     matrix, or the two parts of a sum that fixes a sign, agree up to rounding.
 
     Args:
-        symmetry: the group, from :func:`mconn.symmetry.discover`.
+        group: the group, from :func:`mconn.symmetry.discover`.
         params: the network; may be traced. For a stack of networks use ``jax.vmap``.
 
     Raises:
         StructureError: if the parameters are not those that the group was discovered for.
     """
-    check_fits(symmetry, params)
-    moved = _normal(symmetry, params)[1]
+    check_fits(group, params)
+    moved = _normal(group, params)[1]
     return jax.tree_util.tree_map_with_path(lambda p, leaf: moved.get(leaf_name(p), leaf), params)
 
 
-def canonical_element(symmetry: Symmetry, params: Params) -> Arrays:
+def canonical_element(group: Group, params: Params) -> Arrays:
     """The element that moves a network to its normal form, see `canonical`.
 
     Its continuous parts are in single precision, or in double if a leaf is.
     """
-    check_fits(symmetry, params)
-    return identity(symmetry) | _normal(symmetry, params)[0]
+    check_fits(group, params)
+    return identity(group) | _normal(group, params)[0]
 
 
-def _normal(symmetry: Symmetry, params: Params) -> tuple[Arrays, Arrays]:
+def _normal(group: Group, params: Params) -> tuple[Arrays, Arrays]:
     """The element without the permutations, and the leaves that it touches, moved."""
-    generators = tuple(g for g in symmetry.generators if g.kind != "permutation" and g.sites)
+    generators = tuple(g for g in group.generators if g.kind != "permutation" and g.sites)
     touched = {site.leaf for generator in generators for site in generator.sites}
     leaves = {name: leaf for name, leaf in named_leaves(params).items() if name in touched}
-    return _compiled(Symmetry(generators), leaves)
+    return _compiled(Group(generators), leaves)
 
 
 @partial(jax.jit, static_argnums=0)
-def _compiled(symmetry: Symmetry, params: Arrays) -> tuple[Arrays, Arrays]:
+def _compiled(group: Group, params: Arrays) -> tuple[Arrays, Arrays]:
     """`_normal`, compiled once for a group."""
     dtype = jnp.finfo(jnp.result_type(jnp.float32, *params.values())).dtype
     wide = {k: jnp.asarray(leaf, jnp.result_type(leaf, dtype)) for k, leaf in params.items()}
-    element = {name: part.astype(dtype) for name, part in identity(symmetry).items()}
-    element = balanced(symmetry.generators, wide, element).element
-    element = turned(symmetry.generators, act(symmetry, element, wide), element)
-    return element, act(symmetry, element, params)
+    element = {name: part.astype(dtype) for name, part in identity(group).items()}
+    element = balanced(group.generators, wide, element).element
+    element = turned(group.generators, act(group, element, wide), element)
+    return element, act(group, element, params)
 
 
 class Balance(NamedTuple):

@@ -13,7 +13,7 @@ from mconn.errors import SymmetryError
 from mconn.symmetry.action import Element, act
 from mconn.symmetry.compat import Program, trace, without_epsilon
 from mconn.symmetry.elements import identity
-from mconn.symmetry.group import Generator, Symmetry
+from mconn.symmetry.group import Generator, Group
 from mconn.symmetry.precision import evaluate_in_double, widened
 from mconn.types import ApplyFn, Key, Params
 
@@ -60,7 +60,7 @@ class Certificate:
 
 
 def certify(
-    symmetry: Symmetry,
+    group: Group,
     apply: ApplyFn,
     params: Params,
     *inputs: Any,
@@ -75,7 +75,7 @@ def certify(
     network once per generator and once more.
 
     Args:
-        symmetry: The group to check.
+        group: The group to check.
         apply: The network, ``apply(params, *inputs) -> output``.
         params: Its parameters, of any float type.
         *inputs: A few examples.
@@ -86,31 +86,31 @@ def certify(
         The largest relative change per generator; call `Certificate.check` to insist on it.
     """
     random = np.random.default_rng(np.asarray(jax.random.key_data(key)))
-    if not symmetry.generators:
+    if not group.generators:
         return Certificate({}, tolerance)
 
     params, inputs = jax.tree.map(jnp.asarray, (params, inputs))
     program = trace(apply, params, *inputs)
-    is_exact = {each.name: each.exact for each in symmetry.generators}
+    is_exact = {each.name: each.exact for each in group.generators}
 
     def changes(program: Program, element: Element, params: Params, inputs: tuple[Any, ...]) -> Any:
         def outputs(params: Params) -> list[Any]:
             return evaluate_in_double(program, jax.tree.leaves((params, *inputs)))
 
-        expected, still = outputs(params), identity(symmetry)
+        expected, still = outputs(params), identity(group)
 
         def change(number: Any) -> Any:
             parts = {
                 name: jnp.where(number == i, element[name], still[name])
-                for i, name in enumerate(symmetry.sizes)
+                for i, name in enumerate(group.sizes)
             }
-            moved = outputs(act(symmetry, parts, params))
+            moved = outputs(act(group, parts, params))
             return jnp.stack(list(map(relative_change, expected, moved))).max()
 
-        return jax.lax.map(change, jnp.arange(len(symmetry.generators)))
+        return jax.lax.map(change, jnp.arange(len(group.generators)))
 
     with jax.enable_x64(True):
-        element = {each.name: draw_part(each, random) for each in symmetry.generators}
+        element = {each.name: draw_part(each, random) for each in group.generators}
         jittered_params = jax.tree.map(lambda leaf: jittered(leaf, random), params)
 
         def measure(program: Program) -> dict[str, float]:

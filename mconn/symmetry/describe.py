@@ -2,30 +2,30 @@
 
 import math
 
-from mconn.symmetry.group import Generator, Pin, Site, Symmetry
+from mconn.symmetry.group import Generator, Group, Pin, Site
 
 SHOWN_PINS = 3
 """How many of the axes that are pinned for one reason a description names."""
 
 
-def describe(symmetry: Symmetry) -> str:
+def describe(group: Group) -> str:
     """A text of one block per generator, then what is pinned, by reason."""
-    order = f"discrete part of order 10^{symmetry.log_order / math.log(10):.2f}"
-    components = f"10^{symmetry.log_components / math.log(10):.2f} connected components"
+    order = f"discrete part of order 10^{group.log_order / math.log(10):.2f}"
+    components = f"10^{group.log_components / math.log(10):.2f} connected components"
     lines = [
-        f"{counted(len(symmetry.generators), 'generator')}, {order}, "
-        f"continuous part of dimension {symmetry.dimension}, {components}"
+        f"{counted(len(group.generators), 'generator')}, {order}, "
+        f"continuous part of dimension {group.dimension}, {components}"
     ]
-    for generator in symmetry.generators:
+    for generator in group.generators:
         lines.append(f"  {generator.name}: {describe_kind(generator)}")
         lines += [f"    {describe_site(site, generator)}" for site in generator.sites]
         lines += [
             f"    {value.moment} the nonlinearity: axis {value.axis} of a {value.primitive}"
             for value in generator.values
         ]
-    lines += ["pinned"] if symmetry.pinned else []
+    lines += ["pinned"] if group.pinned else []
     by_reason: dict[str, list[Pin]] = {}
-    for pin in symmetry.pinned:
+    for pin in group.pinned:
         by_reason.setdefault(pin.reason, []).append(pin)
     for reason, pins in by_reason.items():
         lines.append(f"  {reason}: {counted(len(pins), 'axis', 'axes')}")

@@ -17,7 +17,7 @@ from jaxtyping import Array
 
 from mconn.errors import SymmetryError
 from mconn.symmetry.action import Element, in_order, namespace, take_along
-from mconn.symmetry.group import Generator, Symmetry
+from mconn.symmetry.group import Generator, Group
 from mconn.symmetry.logarithm import matrix_exponential, matrix_logarithm
 from mconn.types import Key
 
@@ -28,14 +28,14 @@ angles, or matrices (antisymmetric ones where the group is orthogonal)."""
 CONTINUOUS = ("scaling", "rotation", "orthogonal", "general linear")
 
 
-def identity(symmetry: Symmetry) -> dict[str, Array]:
+def identity(group: Group) -> dict[str, Array]:
     """The element that changes nothing."""
-    return {name: jnp.asarray(part) for name, part in identity_on_host(symmetry).items()}
+    return {name: jnp.asarray(part) for name, part in identity_on_host(group).items()}
 
 
-def identity_on_host(symmetry: Symmetry) -> dict[str, np.ndarray]:
+def identity_on_host(group: Group) -> dict[str, np.ndarray]:
     """The identity as arrays of NumPy, for which nothing is compiled."""
-    return {generator.name: identity_part(generator) for generator in symmetry.generators}
+    return {generator.name: identity_part(generator) for generator in group.generators}
 
 
 def identity_part(generator: Generator) -> np.ndarray:
@@ -49,16 +49,16 @@ def identity_part(generator: Generator) -> np.ndarray:
     return np.broadcast_to(np.eye(generator.size), generator.shape)
 
 
-def random_element(symmetry: Symmetry, key: Key) -> dict[str, Array]:
+def random_element(group: Group, key: Key) -> dict[str, Array]:
     """A random element.
 
     Permutations, signs, angles and orthogonal matrices are uniform; factors are log-normal with a
     standard deviation of a half, and so are the singular values of the other matrices.
     """
-    keys = jax.random.split(key, max(1, len(symmetry.generators)))
+    keys = jax.random.split(key, max(1, len(group.generators)))
     return {
         generator.name: random_part(generator, keys[i])
-        for i, generator in enumerate(symmetry.generators)
+        for i, generator in enumerate(group.generators)
     }
 
 
@@ -82,50 +82,49 @@ def random_part(generator: Generator, key: Key) -> Array:
     return rotation * factors @ jax.random.orthogonal(right, generator.size, copies)
 
 
-def compose(symmetry: Symmetry, after: Element, before: Element) -> dict[str, Array]:
+def compose(group: Group, after: Element, before: Element) -> dict[str, Array]:
     """The element that acts like ``before``, and then like ``after``."""
-    first = {name: jnp.asarray(before[name]) for name in symmetry.sizes}
+    first = {name: jnp.asarray(before[name]) for name in group.sizes}
     return {
-        g.name: followed_by(symmetry, first, g, jnp.asarray(after[g.name]))
-        for g in symmetry.generators
+        g.name: followed_by(group, first, g, jnp.asarray(after[g.name])) for g in group.generators
     }
 
 
-def followed_by(symmetry: Symmetry, element: Element, generator: Generator, part: Any) -> Any:
+def followed_by(group: Group, element: Element, generator: Generator, part: Any) -> Any:
     """The generator's part of the element that acts like ``element`` and then like ``part``.
 
     The other parts stay. What is on the host stays there.
     """
-    for later in reversed(movers(symmetry, generator)):
+    for later in reversed(movers(group, generator)):
         undone = inverse_part(later, element[later.name])
         part = permuted(generator, part, later, undone)
     return multiplied(generator, part, element[generator.name])
 
 
-def inverse(symmetry: Symmetry, element: Element) -> dict[str, Array]:
+def inverse(group: Group, element: Element) -> dict[str, Array]:
     """The element that undoes ``element``."""
     undone = {}
-    for generator in symmetry.generators:
+    for generator in group.generators:
         part = inverse_part(generator, jnp.asarray(element[generator.name]))
-        for later in movers(symmetry, generator):
+        for later in movers(group, generator):
             part = permuted(generator, part, later, jnp.asarray(element[later.name]))
         undone[generator.name] = part
     return undone
 
 
-def relative(symmetry: Symmetry, first: Element, second: Element) -> dict[str, np.ndarray]:
+def relative(group: Group, first: Element, second: Element) -> dict[str, np.ndarray]:
     """The element first^-1 second, on the host: second's factors, then first's undone backwards."""
-    element = {name: np.asarray(second[name]) for name in symmetry.sizes}
-    for generator in reversed(in_order(symmetry)):
+    element = {name: np.asarray(second[name]) for name in group.sizes}
+    for generator in reversed(in_order(group)):
         undone = inverse_part(generator, np.asarray(first[generator.name]))
-        element[generator.name] = followed_by(symmetry, element, generator, undone)
+        element[generator.name] = followed_by(group, element, generator, undone)
     return element
 
 
-def movers(symmetry: Symmetry, generator: Generator) -> list[Generator]:
+def movers(group: Group, generator: Generator) -> list[Generator]:
     """The permutations that move the units or the copies of a generator, in order."""
     names = {generator.moved_by, *(fibre.name for fibre in generator.fibres if fibre.moves)}
-    return [each for each in in_order(symmetry) if each.name in names]
+    return [each for each in in_order(group) if each.name in names]
 
 
 def permuted(generator: Generator, part: Any, mover: Generator, permutation: Any) -> Any:
@@ -168,9 +167,9 @@ def inverse_part(generator: Generator, part: Any) -> Any:
     return xp.linalg.inv(part) if generator.kind == "general linear" else 1 / part
 
 
-def random_tangent(symmetry: Symmetry, key: Key) -> dict[str, Array]:
+def random_tangent(group: Group, key: Key) -> dict[str, Array]:
     """A vector of the Lie algebra with normal entries."""
-    moving = [generator for generator in symmetry.generators if generator.kind in CONTINUOUS]
+    moving = [generator for generator in group.generators if generator.kind in CONTINUOUS]
     keys = jax.random.split(key, max(1, len(moving)))
     tangent = {g.name: jax.random.normal(keys[i], g.shape) for i, g in enumerate(moving)}
     for generator in moving:
@@ -180,15 +179,15 @@ def random_tangent(symmetry: Symmetry, key: Key) -> dict[str, Array]:
     return tangent
 
 
-def exp(symmetry: Symmetry, tangent: Tangent) -> dict[str, Array]:
+def exp(group: Group, tangent: Tangent) -> dict[str, Array]:
     """The exponential of a tangent, in the identity's connected component.
 
     Generators that the tangent leaves out stay still. The exponential of t times a tangent, for t
     from 0 to 1, is a path of networks with one and the same function (Zhao et al. 2025,
     arXiv:2505.23681, section 5).
     """
-    element = identity(symmetry)
-    for generator in symmetry.generators:
+    element = identity(group)
+    for generator in group.generators:
         if generator.name in tangent:
             part = jnp.asarray(tangent[generator.name])
             if generator.kind == "scaling":
@@ -199,7 +198,7 @@ def exp(symmetry: Symmetry, tangent: Tangent) -> dict[str, Array]:
     return element
 
 
-def log(symmetry: Symmetry, element: Element) -> dict[str, Array]:
+def log(group: Group, element: Element) -> dict[str, Array]:
     """The tangent whose exponential the element is: its principal real logarithm.
 
     Under ``jit`` an element that has none gives NaN.
@@ -209,7 +208,7 @@ def log(symmetry: Symmetry, element: Element) -> dict[str, Array]:
             component, or has no real logarithm (a matrix with a negative eigenvalue).
     """
     tangent, is_outside = {}, jnp.asarray(False)
-    for generator in symmetry.generators:
+    for generator in group.generators:
         part = jnp.asarray(element[generator.name])
         if generator.kind in CONTINUOUS:
             tangent[generator.name] = log_part(generator, part)
@@ -234,14 +233,14 @@ def log_part(generator: Generator, part: Array) -> Array:
     return matrix_logarithm(part)
 
 
-def lift(symmetry: Symmetry, element: Element) -> dict[str, Array]:
+def lift(group: Group, element: Element) -> dict[str, Array]:
     """The element of the whole group that an element of a subgroup is.
 
-    The subgroup comes from `Symmetry.restricted` or `permutations`: a generator may be missing,
+    The subgroup comes from `Group.restricted` or `permutations`: a generator may be missing,
     may be a permutation instead of a matrix, and may do the same to all copies.
     """
-    whole = identity(symmetry)
-    for generator in symmetry.generators:
+    whole = identity(group)
+    for generator in group.generators:
         if generator.name in element:
             part = jnp.asarray(element[generator.name])
             if generator.kind != "permutation" and jnp.issubdtype(part.dtype, jnp.integer):

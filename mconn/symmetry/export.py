@@ -5,7 +5,7 @@ from dataclasses import asdict, fields
 from typing import Any, TypeVar
 
 from mconn.errors import StructureError
-from mconn.symmetry.group import KINDS, Fibre, Generator, Pin, Place, Site, Symmetry, Value
+from mconn.symmetry.group import KINDS, Fibre, Generator, Group, Pin, Place, Site, Value
 
 Plain = TypeVar("Plain", Site, Place, Fibre, Value, Pin)
 
@@ -14,7 +14,7 @@ ROLES = ("makes", "reads")
 AGAIN = "write it again with to_json"
 
 
-def to_json(symmetry: Symmetry) -> dict[str, Any]:
+def to_json(group: Group) -> dict[str, Any]:
     """The symmetry as values that ``json.dumps`` takes; `from_json` gives it back exactly.
 
     Returns:
@@ -35,10 +35,10 @@ def to_json(symmetry: Symmetry) -> dict[str, Any]:
                 "moved_by": generator.moved_by or "",
                 "exact": generator.exact,
             }
-            for generator in symmetry.generators
+            for generator in group.generators
         ],
-        "pinned": listed(symmetry.pinned),
-        "leaves": [{"name": name, "shape": list(shape)} for name, shape in symmetry.leaves],
+        "pinned": listed(group.pinned),
+        "leaves": [{"name": name, "shape": list(shape)} for name, shape in group.leaves],
     }
 
 
@@ -47,7 +47,7 @@ def listed(items: Sequence[Any]) -> list[dict[str, Any]]:
     return [asdict(item) for item in items]
 
 
-def from_json(stored: Any) -> Symmetry:
+def from_json(stored: Any) -> Group:
     """The symmetry that `to_json` wrote.
 
     Raises:
@@ -60,7 +60,7 @@ def from_json(stored: Any) -> Symmetry:
             raise StructureError(f"a stored symmetry has two generators named '{name}': {AGAIN}")
     pinned = [read_plain(Pin, *each) for each in entries(stored, "pinned")]
     leaves = [read_leaf(*each) for each in entries(stored, "leaves")]
-    return Symmetry(tuple(generators), tuple(pinned), tuple(leaves))
+    return Group(tuple(generators), tuple(pinned), tuple(leaves))
 
 
 def read_generator(stored: Any, place: str) -> Generator:

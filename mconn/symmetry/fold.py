@@ -11,13 +11,13 @@ from jax.core import Tracer
 from mconn.errors import StructureError
 from mconn.symmetry.action import act, check_fits
 from mconn.symmetry.elements import identity
-from mconn.symmetry.group import Generator, Site, Symmetry
+from mconn.symmetry.group import Generator, Group, Site
 from mconn.trees import leaf_name, named_leaves
 from mconn.types import ApplyFn, Params
 
 
 def fold(
-    symmetry: Symmetry, apply: ApplyFn, params: Params, leaves: Sequence[str] | None = None
+    group: Group, apply: ApplyFn, params: Params, leaves: Sequence[str] | None = None
 ) -> tuple[ApplyFn, Params]:
     """Make the scales of normalisers one, and take them out of the network.
 
@@ -26,7 +26,7 @@ def fold(
     arXiv:2401.15024, section 3.2): `discover` finds an orthogonal generator for the new function.
 
     Args:
-        symmetry: The group of the network; its scalings and signs do the folding.
+        group: The group of the network; its scalings and signs do the folding.
         apply: The network, ``apply(params, *inputs) -> output``.
         params: Its parameters.
         leaves: The names of the scales. By default all vectors that alone make up the one side of
@@ -39,12 +39,12 @@ def fold(
         StructureError: naming the leaf that no scaling absorbs, that has an entry of zero, or a
             negative one that no sign absorbs.
     """
-    check_fits(symmetry, params)
-    values, element = named_leaves(params), identity(symmetry)
-    names = scales(symmetry) if leaves is None else tuple(leaves)
+    check_fits(group, params)
+    values, element = named_leaves(params), identity(group)
+    names = scales(group) if leaves is None else tuple(leaves)
     for name in names:
         for kind in ("scaling", "sign"):
-            generator = absorbing(symmetry, kind, name)
+            generator = absorbing(group, kind, name)
             value = jnp.asarray(values.get(name, jnp.ones(())))
             wrong = what_is_wrong(generator, kind, value)
             if wrong:
@@ -59,14 +59,14 @@ def fold(
 
         return apply(jax.tree_util.tree_map_with_path(one, params), *inputs)
 
-    return folded, act(symmetry, element, params)
+    return folded, act(group, element, params)
 
 
-def scales(symmetry: Symmetry) -> tuple[str, ...]:
+def scales(group: Group) -> tuple[str, ...]:
     """The vectors that alone make up the side of a scaling with positive powers."""
-    shapes = dict(symmetry.leaves)
+    shapes = dict(group.leaves)
     found = []
-    for generator in symmetry.generators:
+    for generator in group.generators:
         leading = [site for site in generator.sites if site.power > 0]
         is_single = len(leading) == 1 and is_whole(leading[0], generator, shapes)
         if generator.kind == "scaling" and is_single:
@@ -79,10 +79,10 @@ def is_whole(site: Site, generator: Generator, shapes: dict[str, tuple[int, ...]
     return shapes.get(site.leaf) == (generator.size,) and not generator.fibres
 
 
-def absorbing(symmetry: Symmetry, kind: str, name: str) -> Generator | None:
+def absorbing(group: Group, kind: str, name: str) -> Generator | None:
     """The generator of a kind that multiplies a vector by its first power."""
-    shapes = dict(symmetry.leaves)
-    for generator in symmetry.generators:
+    shapes = dict(group.leaves)
+    for generator in group.generators:
         for site in generator.sites:
             fits = site.leaf == name and is_whole(site, generator, shapes) and site.power == 1
             if generator.kind == kind and fits:

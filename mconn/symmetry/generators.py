@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from mconn.symmetry.analysis import Analysis, Spot, group_by
-from mconn.symmetry.group import Fibre, Generator, Kind, Site, Symmetry
+from mconn.symmetry.group import Fibre, Generator, Group, Kind, Site
 from mconn.symmetry.multipliers import (
     ANGLES,
     BINARY,
@@ -36,7 +36,7 @@ class Draft:
     exact: bool = True
 
 
-def read_group(analysis: Analysis, ignore_epsilon: bool = False) -> Symmetry:
+def read_group(analysis: Analysis, ignore_epsilon: bool = False) -> Group:
     """The generators in the order in which their units appear in the network, and the pins."""
     base = [base_draft(analysis, label) for label in analysis.free]
     base += multipliers(analysis, ANGLES, exact=True)
@@ -59,7 +59,7 @@ def read_group(analysis: Analysis, ignore_epsilon: bool = False) -> Symmetry:
     generators = tuple(
         finished(analysis, draft, name, movers) for draft, name in zip(drafts, names, strict=True)
     )
-    return Symmetry(generators, analysis.pins, tuple(analysis.leaves.items()))
+    return Group(generators, analysis.pins, tuple(analysis.leaves.items()))
 
 
 def base_draft(analysis: Analysis, label: int) -> Draft:

@@ -5,14 +5,14 @@ from typing import TypeAlias
 
 from mconn.errors import StructureError
 from mconn.symmetry.describe import describe_site
-from mconn.symmetry.group import Generator, Pin, Place, Site, Symmetry, permutations
+from mconn.symmetry.group import Generator, Group, Pin, Place, Site, permutations
 
 Specification: TypeAlias = Mapping[str, Sequence[str | None]]
 """``{leaf: (generator name or None for every axis)}``; the code of Ainsworth et al.
 (2022, arXiv:2209.04836) has its permutation specifications in this form."""
 
 
-def to_specification(symmetry: Symmetry) -> dict[str, tuple[str | None, ...]]:
+def to_specification(group: Group) -> dict[str, tuple[str | None, ...]]:
     """The flat table ``{leaf: (generator name or None for every axis)}`` of the permutations.
 
     It has what the group has of permutations of whole axes, also where its matrices include them;
@@ -22,14 +22,14 @@ def to_specification(symmetry: Symmetry) -> dict[str, tuple[str | None, ...]]:
         StructureError: if a permutation moves a segment of an axis, which the table cannot say, or
             a leaf that the symmetry does not know the shape of.
     """
-    shapes = dict(symmetry.leaves)
+    shapes = dict(group.leaves)
     table: dict[str, list[str | None]] = {leaf: [None] * len(shapes[leaf]) for leaf in shapes}
-    for generator in permutations(symmetry).generators:
+    for generator in permutations(group).generators:
         for site in generator.sites:
             if site.leaf not in shapes:
                 raise StructureError(
                     f"the shape of leaf '{site.leaf}' is not among the leaves of the symmetry: "
-                    "give Symmetry its leaves, as discover does"
+                    "give Group its leaves, as discover does"
                 )
             if site.place != Place(site.axis) or shapes[site.leaf][site.axis] != generator.size:
                 raise StructureError(
@@ -40,9 +40,7 @@ def to_specification(symmetry: Symmetry) -> dict[str, tuple[str | None, ...]]:
     return {leaf: tuple(names) for leaf, names in table.items()}
 
 
-def from_specification(
-    specification: Specification, shapes: Mapping[str, Sequence[int]]
-) -> Symmetry:
+def from_specification(specification: Specification, shapes: Mapping[str, Sequence[int]]) -> Group:
     """The symmetry that a flat table describes, its generators in the order of their first axis.
 
     Nothing is known of the network itself: `certify` tells whether the table is right, and
@@ -81,4 +79,4 @@ def from_specification(
                 )
     generators = [Generator(name, sizes[name], "permutation", tuple(sites[name])) for name in sites]
     leaves = [(leaf, tuple(shapes[leaf])) for leaf in specification]
-    return Symmetry(tuple(generators), tuple(pinned), tuple(leaves))
+    return Group(tuple(generators), tuple(pinned), tuple(leaves))

@@ -367,7 +367,7 @@ def test_one_sentence_names_what_is_wrong(changes, error, message):
 def test_a_group_without_a_learnable_generator():
     group = group_of(mlp, "scaling")
     with pytest.raises(StructureError, match="no permutation and no orthogonal generator"):
-        wrong(symmetry=group, element=symmetry.identity(group))
+        wrong(group=group, element=symmetry.identity(group))
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)

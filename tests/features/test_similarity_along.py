@@ -81,8 +81,8 @@ def test_single_precision_is_close(found, units, inputs):
 def test_the_group_moves_nothing_that_is_compared_in_sample_space(units, inputs):
     with jax.enable_x64(True):
         a, b = network(0), network(1)
-        element = symmetry.random_element(units.symmetry, jax.random.key(3))
-        moved = symmetry.act(units.symmetry, element, b)
+        element = symmetry.random_element(units.group, jax.random.key(3))
+        moved = symmetry.act(units.group, element, b)
         as_it_is, after = (
             features.similarity_between(units, [a, other], inputs) for other in (b, moved)
         )
@@ -96,8 +96,8 @@ def test_the_group_moves_nothing_that_is_compared_in_sample_space(units, inputs)
 def test_a_permuted_copy_is_the_same_in_sample_space_and_far_in_neuron_space(units, inputs):
     with jax.enable_x64(True):
         a = network(0)
-        element = symmetry.random_element(units.symmetry, jax.random.key(3))
-        copy = symmetry.act(units.symmetry, element, a)
+        element = symmetry.random_element(units.group, jax.random.key(3))
+        copy = symmetry.act(units.group, element, a)
         for layer, each in features.similarity_between(units, [a, copy], inputs).items():
             assert each.cka == pytest.approx(1, abs=1e-10)
             assert each.sample_space_angle < 1e-6
@@ -108,8 +108,8 @@ def test_a_permuted_copy_is_the_same_in_sample_space_and_far_in_neuron_space(uni
 def test_rotations_along_a_line_between_permuted_copies(units, inputs):
     with jax.enable_x64(True):
         a = network(0)
-        element = symmetry.random_element(units.symmetry, jax.random.key(3))
-        copy = symmetry.act(units.symmetry, element, a)
+        element = symmetry.random_element(units.group, jax.random.key(3))
+        copy = symmetry.act(units.group, element, a)
         tracks = features.rotations_along(units, paths.line(a, copy), TS, inputs)
         for layer, track in tracks.items():
             np.testing.assert_allclose(track.rotations[0], np.eye(6), atol=1e-8)

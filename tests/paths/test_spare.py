@@ -203,6 +203,6 @@ def test_what_is_no_permutation_is_refused():
 
 def test_leaves_of_an_unknown_role_are_refused():
     site = symmetry.Site("w", 0, makes=True, reads=True)
-    group = symmetry.Symmetry((symmetry.Generator("units", 3, "permutation", (site,)),))
+    group = symmetry.Group((symmetry.Generator("units", 3, "permutation", (site,)),))
     with pytest.raises(SymmetryError, match="leaf 'w' both makes and reads the units"):
         paths.through_spare(group, {"units": np.array([1, 0, 2])}, {"w": np.eye(3)})

@@ -6,12 +6,12 @@ without its kind.
 
 from collections.abc import Iterator
 
-from mconn.symmetry import Symmetry
+from mconn.symmetry import Group
 
 Table = dict[str, dict[str, str]]
 
 
-def table(group: Symmetry) -> Table:
+def table(group: Group) -> Table:
     """The generators of a group in the form of the tables."""
     found: Table = {}
     for generator in group.generators:

@@ -11,7 +11,7 @@ from symmetry_zoo import ZOO, Case, pure, sequences, vectors
 
 from mconn import symmetry
 from mconn.errors import StructureError
-from mconn.symmetry import Fibre, Generator, Place, Site, Symmetry
+from mconn.symmetry import Fibre, Generator, Group, Place, Site
 from mconn.symmetry.canonical import balanced, canonical, canonical_element
 from mconn.trees import named_leaves
 
@@ -251,7 +251,7 @@ def test_a_group_made_by_hand(name):
     shapes = {"x": (3, 4), "y": (3, 2), "z": (3, 2), "w": (4, 4), "q": (5, 2, 3), "r": (6,)}
     params = {leaf: random.normal(size=shape) for leaf, shape in shapes.items()}
     params["c"] = random.normal(size=(3, 5)) + 1j * random.normal(size=(3, 5))
-    group = Symmetry(tuple(GROUPS[name]))
+    group = Group(tuple(GROUPS[name]))
     with jax.enable_x64(True):
         form = canonical(group, params)
         assert_close(form, canonical(group, moved(group, params)), 1e-8)
@@ -273,7 +273,7 @@ def test_it_balances_deep_networks_in_few_sweeps():
 
 
 def test_half_precision_and_other_leaves_are_kept():
-    group = Symmetry((Generator("a", 3, "scaling", (Site("x", 0), Site("y", 0, power=-1))),))
+    group = Group((Generator("a", 3, "scaling", (Site("x", 0), Site("y", 0, power=-1))),))
     params = {
         "x": jnp.array([1.0, 4.0, 0.0], jnp.bfloat16),
         "y": jnp.array([4.0, 1.0, 2.0], jnp.bfloat16),
@@ -288,12 +288,12 @@ def test_half_precision_and_other_leaves_are_kept():
 
 
 def test_a_group_without_continuous_part_changes_nothing():
-    group = Symmetry((Generator("a", 3, "permutation", (Site("x", 0),)),))
+    group = Group((Generator("a", 3, "permutation", (Site("x", 0),)),))
     params = {"x": np.arange(3.0, dtype=np.float32)}
     assert_close(canonical(group, params), params, 0)
 
 
 def test_parameters_of_another_network_are_refused():
-    group = Symmetry((Generator("a", 3, "scaling", (Site("x", 0), Site("y", 0, power=-1))),))
+    group = Group((Generator("a", 3, "scaling", (Site("x", 0), Site("y", 0, power=-1))),))
     with pytest.raises(StructureError, match="leaf 'y'"):
         canonical(group, {"x": np.ones(3), "y": np.ones(2)})

@@ -10,7 +10,7 @@ from symmetry_zoo import MLP, linen, vectors
 
 from mconn import symmetry
 from mconn.errors import SymmetryError
-from mconn.symmetry import Certificate, Generator, Symmetry
+from mconn.symmetry import Certificate, Generator, Group
 from mconn.symmetry.certify import jittered
 
 
@@ -29,7 +29,7 @@ def without(group, name, leaf):
         else g
         for g in group.generators
     ]
-    return Symmetry(tuple(generators))
+    return Group(tuple(generators))
 
 
 def test_the_same_key_gives_the_same_certificate(network, key):

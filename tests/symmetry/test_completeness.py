@@ -15,7 +15,7 @@ import pytest
 from small_families import FAMILIES, Family
 
 from mconn import symmetry
-from mconn.symmetry import Place, Symmetry
+from mconn.symmetry import Group, Place
 
 MOST = 17
 """How many axes are tried together at most."""
@@ -202,7 +202,7 @@ def found_by_search(name: str, family: Family) -> set[frozenset[Units]]:
     }
 
 
-def predicted(name: str, family: Family, group: Symmetry) -> set[frozenset[Units]]:
+def predicted(name: str, family: Family, group: Group) -> set[frozenset[Units]]:
     """The sets of units of the products of transpositions in the permutations of one size."""
     permutations = group.restricted(["permutation"]).generators
     found = {frozenset[Units]()}

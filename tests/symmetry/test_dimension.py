@@ -41,7 +41,7 @@ def left_out(family: Family, reasons: list[Reason]) -> np.ndarray:
     return np.reshape(columns, (-1, family.flat.size)).T
 
 
-def tangents(family: Family, group: symmetry.Symmetry) -> np.ndarray:
+def tangents(family: Family, group: symmetry.Group) -> np.ndarray:
     """The directions in which the group moves the parameters, as columns."""
     moving = group.restricted(CONTINUOUS)
     zero = {generator.name: np.zeros(generator.shape) for generator in moving.generators}

@@ -187,7 +187,7 @@ def test_an_element_of_the_permutations_lifts_to_the_group(network):
 def test_the_numbers_of_a_group(network):
     _, group = network
     for generator in group.generators:
-        alone = symmetry.Symmetry((generator,))
+        alone = symmetry.Group((generator,))
         is_discrete = generator.kind in ("permutation", "sign")
         assert (alone.dimension == 0) == is_discrete
         assert (alone.log_order > 0) == is_discrete

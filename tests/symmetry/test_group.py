@@ -10,9 +10,9 @@ from hypothesis import given, settings, strategies as st
 
 from mconn import symmetry
 from mconn.errors import StructureError
-from mconn.symmetry import Generator, Pin, Site, Symmetry
+from mconn.symmetry import Generator, Group, Pin, Site
 
-GROUP = Symmetry(
+GROUP = Group(
     (
         Generator("a", 3, "permutation", (Site("x", 0), Site("y", 1, outer=2, inner=2))),
         Generator(
@@ -115,7 +115,7 @@ def test_an_element_of_another_group_names_the_generator():
 
 def test_a_group_can_be_looked_up_hashed_and_described():
     assert GROUP["b"].size == 2
-    assert hash(GROUP) == hash(Symmetry(GROUP.generators))
+    assert hash(GROUP) == hash(Group(GROUP.generators))
     with pytest.raises(KeyError, match="there are a, b, c"):
         GROUP["d"]
     text = GROUP.describe()
@@ -126,14 +126,14 @@ def test_a_group_can_be_looked_up_hashed_and_described():
 
 def test_the_order_is_a_product_of_factorials():
     assert GROUP.log_order == pytest.approx(np.log(6 * 2 * 24))
-    assert Symmetry(()).log_order == 0
-    large = Symmetry((Generator("w", 10**6, "permutation", ()),))
+    assert Group(()).log_order == 0
+    large = Group((Generator("w", 10**6, "permutation", ()),))
     assert large.log_order == pytest.approx(10**6 * np.log(10**6) - 10**6, rel=1e-5)
 
 
 def test_a_description_names_the_first_axes_that_are_pinned_for_a_reason():
     pins = [Pin(f"layer{i}/kernel", 0, 3, "a window", "here") for i in range(5)]
-    text = Symmetry((), (*pins, Pin("b", 0, 2, "an output", ""))).describe()
+    text = Group((), (*pins, Pin("b", 0, 2, "an output", ""))).describe()
     assert text.splitlines() == [
         "0 generators, discrete part of order 10^0.00, continuous part of dimension 0, "
         "10^0.00 connected components",

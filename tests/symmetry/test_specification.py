@@ -9,7 +9,7 @@ from symmetry_zoo import ZOO
 from mconn import symmetry
 from mconn.errors import StructureError
 from mconn.models import MLP, VGG16
-from mconn.symmetry import Generator, Pin, Site, Symmetry
+from mconn.symmetry import Generator, Group, Pin, Site
 
 NUMBERS = ("NHWC", "HWIO", "NHWC")
 SPECIFICATION = {"first": (None, "h"), "second": ("h", None), "scale": ("h",)}
@@ -91,7 +91,7 @@ def test_the_discovery_finds_the_groups_of_the_hand_written_specifications(cases
 
 
 def test_a_table_becomes_a_symmetry():
-    assert symmetry.from_specification(SPECIFICATION, SHAPES) == Symmetry(
+    assert symmetry.from_specification(SPECIFICATION, SHAPES) == Group(
         (
             Generator(
                 "h", 6, "permutation", (Site("first", 1), Site("second", 0), Site("scale", 0))
@@ -124,13 +124,13 @@ def test_segments_are_refused(name):
 
 
 def test_a_part_of_an_axis_is_refused_though_it_begins_at_the_first_entry():
-    group = Symmetry((Generator("h", 2, "permutation", (Site("w", 0),)),), (), (("w", (3,)),))
+    group = Group((Generator("h", 2, "permutation", (Site("w", 0),)),), (), (("w", (3,)),))
     with pytest.raises(StructureError, match="'h' moves a segment of an axis \\(w axis 0\\)"):
         symmetry.to_specification(group)
 
 
 def test_leaves_must_be_known():
-    group = Symmetry((Generator("h", 2, "permutation", (Site("w", 0),)),))
+    group = Group((Generator("h", 2, "permutation", (Site("w", 0),)),))
     with pytest.raises(StructureError, match="shape of leaf 'w' is not among the leaves"):
         symmetry.to_specification(group)
 

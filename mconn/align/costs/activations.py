@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from mconn import symmetry as groups
 from mconn.align.costs.similarity import SimilarityProblem
 from mconn.errors import ConfigError, DataError
-from mconn.symmetry import Symmetry
+from mconn.symmetry import Group
 from mconn.types import ApplyFn, Params
 
 
@@ -47,27 +47,25 @@ class ActivationCost:
     normalised: bool = True
     batch_size: int = 1000
 
-    def prepare(self, symmetry: Symmetry, a: Params, b: Params) -> SimilarityProblem:
+    def prepare(self, group: Group, a: Params, b: Params) -> SimilarityProblem:
         """Pose the problem; see :class:`mconn.align.Cost`.
 
         Raises:
             DataError: with fewer than two examples.
             ConfigError: if a batch would be empty.
         """
-        tables = self.tables(symmetry, a, b)
-        return SimilarityProblem(symmetry, lambda name, _: tables.get(name))
+        tables = self.tables(group, a, b)
+        return SimilarityProblem(group, lambda name, _: tables.get(name))
 
-    def tables(
-        self, symmetry: Symmetry, a: Params, b: Params
-    ) -> dict[str, Float[np.ndarray, "n n"]]:
+    def tables(self, group: Group, a: Params, b: Params) -> dict[str, Float[np.ndarray, "n n"]]:
         """The similarities of a's units with b's, of every generator that has activations."""
         batches = in_batches(self.inputs, self.batch_size)
-        sides = ((symmetry, self.apply), (symmetry, self.apply))
+        sides = ((group, self.apply), (group, self.apply))
         return similarities(sides, self.centred, self.normalised, a, b, batches)
 
 
 def similarities(
-    sides: tuple[tuple[Symmetry, ApplyFn], tuple[Symmetry, ApplyFn]],
+    sides: tuple[tuple[Group, ApplyFn], tuple[Group, ApplyFn]],
     centred: bool,
     normalised: bool,
     a: Params,
@@ -144,8 +142,8 @@ class _Moments:
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3))
 def _similarities(
-    first: tuple[Symmetry, ApplyFn],
-    second: tuple[Symmetry, ApplyFn],
+    first: tuple[Group, ApplyFn],
+    second: tuple[Group, ApplyFn],
     centred: bool,
     normalised: bool,
     a: Params,

@@ -14,7 +14,7 @@ from mconn.align.costs.weights import wide_leaves
 from mconn.align.overlap import cross, sorted_along
 from mconn.align.position import SMALLEST_GAIN, Leaves, WeightPosition, inner
 from mconn.errors import ConfigError
-from mconn.symmetry import Element, Generator, Site, Symmetry
+from mconn.symmetry import Element, Generator, Group, Site
 from mconn.types import ApplyFn, Params
 
 
@@ -40,33 +40,33 @@ class ContributionCost:
     centred: bool = False
     batch_size: int = 1000
 
-    def prepare(self, symmetry: Symmetry, a: Params, b: Params) -> "ContributionProblem":
+    def prepare(self, group: Group, a: Params, b: Params) -> "ContributionProblem":
         """Pose the problem; see :class:`mconn.align.Cost`.
 
         Raises:
             ConfigError: if the group has more than permutations of units.
         """
-        if any(g.kind != "permutation" or g.fibres for g in symmetry.generators):
+        if any(g.kind != "permutation" or g.fibres for g in group.generators):
             raise ConfigError(
                 "the contribution cost knows only permutations: give match the group "
                 "symmetry.permutations(group)"
             )
         cost = ActivationCost(self.apply, self.inputs, self.centred, batch_size=self.batch_size)
-        tables = cost.tables(symmetry, a, b)
+        tables = cost.tables(group, a, b)
         # A sum over the values in which a stream lives becomes their mean.
         similarities = {
             g.name: tables[g.name] / max(1, sum(v.moment == "after" for v in g.values))
-            for g in symmetry.generators
+            for g in group.generators
             if g.name in tables
         }
-        return ContributionProblem(symmetry, wide_leaves(a), wide_leaves(b), similarities)
+        return ContributionProblem(group, wide_leaves(a), wide_leaves(b), similarities)
 
 
 @dataclass(frozen=True)
 class ContributionProblem:
     """See :class:`mconn.align.Problem`."""
 
-    symmetry: Symmetry
+    group: Group
     a: Leaves
     b: Leaves
     similarities: Mapping[str, Float[np.ndarray, "n n"]]
@@ -80,7 +80,7 @@ class ContributionProblem:
         largest = max([1.0, *(float(np.abs(s).max()) for s in self.similarities.values())])
         total = 0.0
         for leaf, a in self.a.items():
-            axes = {s.axis for g in self.symmetry.generators for s in g.sites if s.leaf == leaf}
+            axes = {s.axis for g in self.group.generators for s in g.sites if s.leaf == leaf}
             total += inner(*(sorted_along(np.abs(x), axes) for x in (a, self.b[leaf])))
         return largest * total
 
@@ -90,7 +90,7 @@ class ContributionPosition(WeightPosition):
 
     def __init__(self, problem: ContributionProblem, element: Element) -> None:
         self.similarities = dict(problem.similarities)
-        super().__init__(problem.symmetry, problem.a, problem.b, element)
+        super().__init__(problem.group, problem.a, problem.b, element)
 
     def similarity(self, generator: Generator) -> Float[np.ndarray, "n n"] | None:
         """Of a's activations with those of b, in the order of b's units now."""

@@ -14,7 +14,7 @@ from mconn.align.costs.activations import in_batches
 from mconn.align.costs.weights import WeightProblem, wide_leaves
 from mconn.align.overlap import is_whole_axis
 from mconn.errors import ConfigError
-from mconn.symmetry import Symmetry
+from mconn.symmetry import Group
 from mconn.types import ApplyFn, Params
 
 
@@ -41,34 +41,34 @@ class CovarianceCost:
     inputs: Float[Array | np.ndarray, "n ..."]
     batch_size: int = 1000
 
-    def prepare(self, symmetry: Symmetry, a: Params, b: Params) -> WeightProblem:
+    def prepare(self, group: Group, a: Params, b: Params) -> WeightProblem:
         """Pose the problem; see :class:`mconn.align.Cost`.
 
         Raises:
             ConfigError: if the group stretches, under which this metric is not kept.
         """
-        if stretches(symmetry):
+        if stretches(group):
             raise ConfigError(
                 "the covariance cost moves units without stretching them: give match the group "
                 "symmetry.permutations(group)"
             )
         batches = in_batches(self.inputs, self.batch_size)
-        leaves = [self.weighted(symmetry, network, batches) for network in (a, b)]
-        return WeightProblem(symmetry, *leaves)
+        leaves = [self.weighted(group, network, batches) for network in (a, b)]
+        return WeightProblem(group, *leaves)
 
     def weighted(
-        self, symmetry: Symmetry, network: Params, batches: Float[np.ndarray, "batches n ..."]
+        self, group: Group, network: Params, batches: Float[np.ndarray, "batches n ..."]
     ) -> dict[str, np.ndarray]:
         """The leaves of a network in the metric of its own activations."""
         leaves = wide_leaves(network)
-        moments = second_moments(symmetry, self.apply, network, batches)
+        moments = second_moments(group, self.apply, network, batches)
         inputs = batches.reshape(-1, batches.shape[-1])
         metrics = {
             (pin.leaf, pin.axis): inputs.T @ inputs
-            for pin in symmetry.pinned
+            for pin in group.pinned
             if pin.reason == "an input" and pin.size == inputs.shape[1]
         }
-        for generator in symmetry.generators:
+        for generator in group.generators:
             for site in generator.sites:
                 is_whole = is_whole_axis(generator, site, leaves[site.leaf].shape)
                 is_read = site.reads and not site.makes and is_whole
@@ -90,12 +90,12 @@ def square_root(moment: Float[np.ndarray, "n n"]) -> Float[np.ndarray, "n n"]:
 
 @partial(jax.jit, static_argnums=(0, 1))
 def second_moments(
-    symmetry: Symmetry, apply: ApplyFn, params: Params, batches: Float[Array, "batches n ..."]
+    group: Group, apply: ApplyFn, params: Params, batches: Float[Array, "batches n ..."]
 ) -> dict[str, Float[Array, "size size"]]:
     """E z z^T of every generator's activations, the mean over the values in which it lives."""
 
     def of_batch(inputs: Array) -> dict[str, Array]:
-        values = groups.activations(symmetry, apply, params, inputs)
+        values = groups.activations(group, apply, params, inputs)
         return {
             name: jnp.stack(
                 [jnp.matmul(z.T, z, precision="highest") / z.shape[0] for z in arrays]

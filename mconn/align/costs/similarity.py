@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from mconn.align.cost import NONE, Overlap
 from mconn.align.solve import gain, own_overlap, solve
 from mconn.errors import MconnError, StructureError
-from mconn.symmetry import Element, Generator, Symmetry
+from mconn.symmetry import Element, Generator, Group
 from mconn.symmetry.elements import followed_by
 from mconn.types import Params
 
@@ -34,15 +34,15 @@ class SimilarityCost:
     function: Callable[[str, Params, Params], Similarity | None]
     coupled: bool = False
 
-    def prepare(self, symmetry: Symmetry, a: Params, b: Params) -> "SimilarityProblem":
+    def prepare(self, group: Group, a: Params, b: Params) -> "SimilarityProblem":
         """Pose the problem; see :class:`mconn.align.Cost`."""
         from mconn.symmetry import act
 
         def similarity(name: str, element: Element) -> Similarity | None:
-            moved = act(symmetry, element, b) if self.coupled else b
+            moved = act(group, element, b) if self.coupled else b
             return self.function(name, a, moved)
 
-        return SimilarityProblem(symmetry, similarity, self.coupled)
+        return SimilarityProblem(group, similarity, self.coupled)
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ class SimilarityProblem:
     """See :class:`mconn.align.Problem`.
 
     Attributes:
-        symmetry: the group.
+        group: the group.
         similarity: (generator's name, element) -> its matrix, (n, n), or None. If ``coupled``, in
             the order of b's units after the element; otherwise in that of b's own.
         coupled: whether a matrix depends on the element.
     """
 
-    symmetry: Symmetry
+    group: Group
     similarity: Callable[[str, Element], Similarity | None]
     coupled: bool = False
 
@@ -70,8 +70,8 @@ class SimilarityProblem:
             return float("inf")
         from mconn.symmetry import identity
 
-        position = self.position(identity(self.symmetry))
-        for generator in self.symmetry.generators:
+        position = self.position(identity(self.group))
+        for generator in self.group.generators:
             overlap = position.overlap(generator)
             if overlap is not None:
                 position.try_move(generator, solve(generator, overlap))
@@ -136,7 +136,7 @@ class SimilarityPosition:
         size = np.abs(own_overlap(generator, table)).sum()
         if gain(generator, table, part) <= SMALLEST_GAIN * size:
             return False
-        part = followed_by(self.problem.symmetry, self.element, generator, part)
+        part = followed_by(self.problem.group, self.element, generator, part)
         moved = {**self.element, generator.name: part}
         if self.problem.coupled:
             # What one generator gains may be lost in the matrices of the others.
@@ -150,7 +150,7 @@ class SimilarityPosition:
     def move(self, steps: list[tuple[Generator, np.ndarray]]) -> None:
         """Move, whatever the objective says."""
         for generator, part in steps:
-            part = followed_by(self.problem.symmetry, self.element, generator, part)
+            part = followed_by(self.problem.group, self.element, generator, part)
             self.element = {**self.element, generator.name: part}
 
     def step(
@@ -171,7 +171,7 @@ class SimilarityPosition:
     def objective(self) -> float:
         """The sum of the similarities of matched units."""
         total = 0.0
-        for generator in self.problem.symmetry.generators:
+        for generator in self.problem.group.generators:
             overlap = self.overlap(generator)
             if overlap is not None:
                 total += float(own_overlap(generator, overlap.cross[1]).sum())

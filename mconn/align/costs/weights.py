@@ -10,7 +10,7 @@ from jaxtyping import Float
 from mconn import trees
 from mconn.align.overlap import sorted_along
 from mconn.align.position import STRETCHING, WeightPosition, inner
-from mconn.symmetry import Element, Symmetry
+from mconn.symmetry import Element, Group
 from mconn.types import Params
 
 Leaves = Mapping[str, Float[np.ndarray, "..."]]
@@ -25,22 +25,22 @@ class WeightCost:
     the squared norm: in any case minus half the squared distance, but for a constant.
     """
 
-    def prepare(self, symmetry: Symmetry, a: Params, b: Params) -> "WeightProblem":
+    def prepare(self, group: Group, a: Params, b: Params) -> "WeightProblem":
         """Pose the problem; see :class:`mconn.align.Cost`."""
-        return WeightProblem(symmetry, wide_leaves(a), wide_leaves(b))
+        return WeightProblem(group, wide_leaves(a), wide_leaves(b))
 
 
 @dataclass(frozen=True)
 class WeightProblem:
     """See :class:`mconn.align.Problem`."""
 
-    symmetry: Symmetry
+    group: Group
     a: Leaves
     b: Leaves
 
     def position(self, element: Element) -> WeightPosition:
         """Stand at an element."""
-        return WeightPosition(self.symmetry, self.a, self.b, element)
+        return WeightPosition(self.group, self.a, self.b, element)
 
     def bound(self) -> float:
         """The objective with every leaf as close as its axes' kinds would ever allow.
@@ -49,7 +49,7 @@ class WeightProblem:
         generators the norms are compared.
         """
         kinds: dict[str, dict[int, set[str]]] = {}
-        for generator in self.symmetry.generators:
+        for generator in self.group.generators:
             for site in generator.sites:
                 axes = kinds.setdefault(site.leaf, {})
                 for axis in {site.axis, *(place.axis for place in site.fibres)}:

@@ -20,7 +20,7 @@ from mconn.align.learned.nearest import (
     straight_through,
 )
 from mconn.align.learned.relaxed import matrices
-from mconn.symmetry import Element, Symmetry, act
+from mconn.symmetry import Element, Group, act
 from mconn.types import Batch, Params
 
 LossFn = Callable[[Params, Batch], Float[Array, ""]]
@@ -39,8 +39,8 @@ class State(NamedTuple):
 class Program:
     """What the compiled functions are compiled for."""
 
-    symmetry: Symmetry
-    relaxed: Symmetry
+    group: Group
+    relaxed: Group
     names: tuple[str, ...]
     loss_fn: LossFn
     estimator: str
@@ -49,7 +49,7 @@ class Program:
     @property
     def permuted(self) -> tuple[str, ...]:
         """The generators that permute."""
-        return tuple(name for name in self.names if self.symmetry[name].kind == "permutation")
+        return tuple(name for name in self.names if self.group[name].kind == "permutation")
 
     @property
     def turned(self) -> tuple[str, ...]:
@@ -61,21 +61,21 @@ class Program:
         """The generators that permute as many units: their matrices are solved in one stack."""
         sizes: dict[int, list[str]] = {}
         for name in self.permuted:
-            sizes.setdefault(self.symmetry[name].size, []).append(name)
+            sizes.setdefault(self.group[name].size, []).append(name)
         return sizes
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def begin(program: Program, element: Element) -> State:
     """The latents of the start."""
-    whole = matrices(program.symmetry, element)
+    whole = matrices(program.group, element)
     latents = {
         name: whole[name] * (1 if name in program.permuted else whole[name].shape[-1] ** 0.5)
         for name in program.names
     }
     potentials = {}
     for size, names in program.sizes.items():
-        zeros = jnp.zeros((sum(program.symmetry[name].copies for name in names), size))
+        zeros = jnp.zeros((sum(program.group[name].copies for name in names), size))
         potentials[size] = (zeros, zeros)
     return State(latents, program.optimiser.init(latents), potentials)
 
@@ -93,7 +93,7 @@ def advance(
     temperature: Float[Array, ""],
 ) -> tuple[State, Element, tuple[Float[Array, " steps"], Float[Array, " steps"]]]:
     """Some steps: the new state, its element, and the steps' losses and gradients' norms."""
-    fixed = matrices(program.symmetry, start)
+    fixed = matrices(program.group, start)
 
     def step(state: State, chosen: tuple[Array, Array]) -> tuple[State, tuple[Array, Array]]:
         row, t = chosen
@@ -166,7 +166,7 @@ def evaluate(
     t: Float[Array, ""],
 ) -> Float[Array, ""]:
     """The mean over batches of the loss at one point of the curve."""
-    params = ended(curve, act(program.symmetry, element, b))(t)
+    params = ended(curve, act(program.group, element, b))(t)
     return jax.lax.map(lambda batch: program.loss_fn(params, batch), batches).mean()
 
 

@@ -16,7 +16,7 @@ from mconn import paths, trees
 from mconn.align.learned.descent import ended
 from mconn.align.learned.learn import learn
 from mconn.errors import ConfigError
-from mconn.symmetry import Element, Symmetry, act
+from mconn.symmetry import Element, Group, act
 from mconn.types import Batch, EvalFn, Key, Params
 
 
@@ -46,7 +46,7 @@ class MeanLoss:
 
 
 def fit_jointly(
-    symmetry: Symmetry,
+    group: Group,
     eval_fn: EvalFn,
     path: paths.ControlledPath,
     data: Batch,
@@ -62,7 +62,7 @@ def fit_jointly(
     """Fit a curve and the element that moves its end, in turns; the curve is fitted last.
 
     Args:
-        symmetry: the group.
+        group: the group.
         eval_fn: as in `mconn.paths.fit`.
         path: a curve from ``a`` to the network ``b`` that is moved, such as ``paths.bezier(a, b)``.
         data: the examples.
@@ -81,13 +81,13 @@ def fit_jointly(
         raise ConfigError(f"rounds is {rounds}: at least one fit of the curve is needed")
     a, b = (trees.index(path.controls, place) for place in (0, path.count - 1))
     batches = folded(data, min(examples, trees.count_examples(data)), batch_size)
-    path = moved(path, a, act(symmetry, element, b))
+    path = moved(path, a, act(group, element, b))
     losses: list[float] = []
     for number in range(rounds):
         fit_key, learn_key = jax.random.split(jax.random.fold_in(key, number))
         if number:
             element = learn(
-                symmetry,
+                group,
                 a,
                 b,
                 MeanLoss(eval_fn),
@@ -97,7 +97,7 @@ def fit_jointly(
                 key=learn_key,
                 **{"interval": (0.0, 1.0), **options},
             ).element
-            path = ended(path, act(symmetry, element, b))
+            path = ended(path, act(group, element, b))
         fitted = paths.fit(eval_fn, path, data, config, fit_key)
         path = fitted.path
         losses.append(float(fitted.history["loss"][-1]))

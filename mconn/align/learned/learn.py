@@ -21,7 +21,7 @@ from mconn.align.learned.relaxed import relax
 from mconn.choices import check_choice
 from mconn.errors import ConfigError, DataError, DivergenceError, StructureError
 from mconn.paths import ControlledPath
-from mconn.symmetry import Element, Symmetry, act
+from mconn.symmetry import Element, Group, act
 from mconn.types import Batch, Key, Params
 
 ESTIMATORS = ("straight-through", "sinkhorn")
@@ -57,7 +57,7 @@ class Learned:
 
 
 def learn(
-    symmetry: Symmetry,
+    group: Group,
     a: Params,
     b: Params,
     loss_fn: LossFn,
@@ -85,7 +85,7 @@ def learn(
     The best element that was evaluated is kept, the start among them.
 
     Args:
-        symmetry: the group.
+        group: the group.
         a: the network that stays.
         b: the network that is moved.
         loss_fn: the mean loss of a batch. Compiled programs are kept by the function's identity:
@@ -126,10 +126,10 @@ def learn(
         check_batches(name, stacked)
     trees.check_same_structure(a, b)
     element = {name: jnp.asarray(part) for name, part in element.items()}
-    jax.eval_shape(functools.partial(act, symmetry), element, b)
-    names = learnable(symmetry)
+    jax.eval_shape(functools.partial(act, group), element, b)
+    names = learnable(group)
     optimiser = default_optimiser(estimator, steps) if optimiser is None else optimiser
-    program = Program(symmetry, relax(symmetry, b), names, loss_fn, estimator, optimiser)
+    program = Program(group, relax(group, b), names, loss_fn, estimator, optimiser)
     order, ts = draws(seed_of(key), len(jax.tree.leaves(batches)[0]), steps, interval)
     curve = paths.line(a, b) if curve is None else curve
     curve, b, batches, evaluation = jax.tree.map(jnp.asarray, (curve, b, batches, evaluation))
@@ -155,9 +155,9 @@ def learn(
     return Learned(best, tuple(losses), tuple(midpoints))
 
 
-def learnable(symmetry: Symmetry) -> tuple[str, ...]:
+def learnable(group: Group) -> tuple[str, ...]:
     """The names of the generators that can be learned."""
-    names = tuple(g.name for g in symmetry.generators if g.kind in LEARNABLE)
+    names = tuple(g.name for g in group.generators if g.kind in LEARNABLE)
     if not names:
         raise StructureError(
             "the group has no permutation and no orthogonal generator, and there is nothing to "

@@ -9,19 +9,19 @@ from dataclasses import replace
 import jax.numpy as jnp
 
 from mconn.errors import StructureError
-from mconn.symmetry import Element, Generator, Symmetry
+from mconn.symmetry import Element, Generator, Group
 from mconn.symmetry.action import in_order
 from mconn.trees import named_leaves
 from mconn.types import Params
 
 
-def relax(symmetry: Symmetry, params: Params) -> Symmetry:
+def relax(group: Group, params: Params) -> Group:
     """The group whose `act` takes any matrix in the place of a permutation.
 
     Its generators stand in the order in which they act: `act` applies matrices as they stand.
 
     Args:
-        symmetry: the group.
+        group: the group.
         params: the parameters that are to be moved.
 
     Raises:
@@ -29,7 +29,7 @@ def relax(symmetry: Symmetry, params: Params) -> Symmetry:
             entries cannot be mixed.
     """
     leaves = named_leaves(params)
-    for generator in symmetry.generators:
+    for generator in group.generators:
         for site in generator.sites:
             dtype = jnp.result_type(leaves[site.leaf])
             if generator.kind == "permutation" and not jnp.issubdtype(dtype, jnp.inexact):
@@ -37,7 +37,7 @@ def relax(symmetry: Symmetry, params: Params) -> Symmetry:
                     f"leaf '{site.leaf}' of dtype {dtype} is permuted by '{generator.name}', and "
                     "its entries cannot be mixed: leave the generator out of the group"
                 )
-    return replace(symmetry, generators=tuple(map(relaxed, in_order(symmetry))))
+    return replace(group, generators=tuple(map(relaxed, in_order(group))))
 
 
 def relaxed(generator: Generator) -> Generator:
@@ -49,11 +49,11 @@ def relaxed(generator: Generator) -> Generator:
     return replace(generator, kind="orthogonal", sites=sites)
 
 
-def matrices(symmetry: Symmetry, element: Element) -> dict[str, jnp.ndarray]:
+def matrices(group: Group, element: Element) -> dict[str, jnp.ndarray]:
     """The element of the relaxed group that an element of the group is."""
     return {
         g.name: jnp.eye(g.size)[jnp.asarray(element[g.name])]
         if g.kind == "permutation"
         else jnp.asarray(element[g.name])
-        for g in symmetry.generators
+        for g in group.generators
     }

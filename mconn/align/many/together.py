@@ -16,7 +16,7 @@ from mconn.align.costs.similarity import SimilarityProblem
 from mconn.align.costs.weights import WeightCost, WeightProblem, wide_leaves
 from mconn.align.position import Leaves, WeightPosition, inner
 from mconn.errors import ConfigError
-from mconn.symmetry import Element, Generator, Symmetry
+from mconn.symmetry import Element, Generator, Group
 from mconn.symmetry.elements import identity_on_host
 from mconn.types import Params
 
@@ -51,12 +51,12 @@ class WeightsTogether:
     same if norms are kept.
     """
 
-    def __init__(self, symmetry: Symmetry, networks: Sequence[Params]) -> None:
-        self.symmetry = symmetry
+    def __init__(self, group: Group, networks: Sequence[Params]) -> None:
+        self.group = group
         self.own = [wide_leaves(network) for network in networks]
         self.moved: list[Leaves] = list(self.own)
-        self.elements = [identity_on_host(symmetry) for _ in networks]
-        self.stretches = stretches(symmetry)
+        self.elements = [identity_on_host(group) for _ in networks]
+        self.stretches = stretches(group)
 
     def against(self, i: int, others: Sequence[int]) -> WeightProblem:
         """See `Together`."""
@@ -65,7 +65,7 @@ class WeightsTogether:
         for name, leaf in first.items():
             total = sum((leaves[name] for leaves in rest), start=leaf)
             mean[name] = total / len(others)
-        return WeightProblem(self.symmetry, mean, self.own[i])
+        return WeightProblem(self.group, mean, self.own[i])
 
     def place(self, i: int, position: Position) -> None:
         """See `Together`."""
@@ -92,22 +92,22 @@ class SimilaritiesTogether:
     """The objective of a pair is the similarity of units that have one place in the universe."""
 
     def __init__(
-        self, symmetry: Symmetry, problems: Mapping[tuple[int, int], SimilarityProblem], count: int
+        self, group: Group, problems: Mapping[tuple[int, int], SimilarityProblem], count: int
     ) -> None:
-        self.symmetry, self.unmoved = symmetry, identity_on_host(symmetry)
+        self.group, self.unmoved = group, identity_on_host(group)
         self.elements = [dict(self.unmoved) for _ in range(count)]
         self.pairs = {pair: each.position(self.unmoved) for pair, each in problems.items()}
 
     def against(self, i: int, others: Sequence[int]) -> SimilarityProblem:
         """See `Together`."""
-        generators = {generator.name: generator for generator in self.symmetry.generators}
+        generators = {generator.name: generator for generator in self.group.generators}
 
         def similarity(name: str, _: Element) -> np.ndarray | None:
             tables = [self.table(generators[name], j, i) for j in others]
             known = [table for table in tables if table is not None]
             return np.mean(known, axis=0) if known else None
 
-        return SimilarityProblem(self.symmetry, similarity)
+        return SimilarityProblem(self.group, similarity)
 
     def table(self, generator: Generator, j: int, i: int) -> np.ndarray | None:
         """Similarities of the units of ``j``, where they stand, with those of ``i``, unmoved."""
@@ -135,17 +135,17 @@ class SimilaritiesTogether:
         return other
 
 
-def pose(symmetry: Symmetry, networks: Sequence[Params], cost: Cost) -> Together:
+def pose(group: Group, networks: Sequence[Params], cost: Cost) -> Together:
     """Stand all networks where they are.
 
     Raises:
         ConfigError: if the cost has no mean over networks.
     """
     if isinstance(cost, WeightCost):
-        return WeightsTogether(symmetry, networks)
+        return WeightsTogether(group, networks)
     count = len(networks)
     problems = {
-        (i, j): cost.prepare(symmetry, networks[i], networks[j])
+        (i, j): cost.prepare(group, networks[i], networks[j])
         for i in range(count)
         for j in range(i + 1, count)
     }
@@ -160,7 +160,7 @@ def pose(symmetry: Symmetry, networks: Sequence[Params], cost: Cost) -> Together
             "generators do: align many networks by WeightCost, ActivationCost, or a SimilarityCost "
             "that is not coupled"
         )
-    return SimilaritiesTogether(symmetry, known, count)
+    return SimilaritiesTogether(group, known, count)
 
 
 def product(a: Leaves, b: Leaves) -> float:

@@ -16,7 +16,7 @@ from mconn.align.many.together import Together, pose
 from mconn.align.matching import check_finite
 from mconn.align.starts import start_named
 from mconn.errors import ConfigError, StructureError
-from mconn.symmetry import Element, Symmetry
+from mconn.symmetry import Element, Group
 from mconn.symmetry.action import check_fits
 from mconn.symmetry.elements import identity_part, relative
 from mconn.types import Key, Params
@@ -32,7 +32,7 @@ class Universe:
     The common place is that of network 0, whose element is the identity.
 
     Attributes:
-        symmetry: the group.
+        group: the group.
         elements: the element of every network.
         objective: the sum of the objectives of all pairs.
         pairs: the objective of every pair i < j, for weights <g_i w_i, g_j w_j>.
@@ -41,7 +41,7 @@ class Universe:
         fixed_point: whether the last round changed nothing, rather than the rounds running out.
     """
 
-    symmetry: Symmetry = field(repr=False)
+    group: Group = field(repr=False)
     elements: tuple[Element, ...] = field(repr=False)
     objective: float
     pairs: Mapping[tuple[int, int], float]
@@ -54,7 +54,7 @@ class Universe:
         These compose to the identity along every cycle: permutations exactly, and what is computed
         in floating point up to rounding.
         """
-        return relative(self.symmetry, self.elements[i], self.elements[j])
+        return relative(self.group, self.elements[i], self.elements[j])
 
     def aligned(self, networks: Sequence[Params]) -> list[Params]:
         """The networks, each moved by its element; ``paths.simplex`` mixes them.
@@ -68,13 +68,13 @@ class Universe:
                 "pass the networks in the order in which they were matched"
             )
         return [
-            groups.act(self.symmetry, element, network)
+            groups.act(self.group, element, network)
             for element, network in zip(self.elements, networks, strict=True)
         ]
 
 
 def match_many(
-    symmetry: Symmetry,
+    group: Group,
     networks: Sequence[Params],
     *,
     cost: Cost | None = None,
@@ -94,7 +94,7 @@ def match_many(
     matched to the mean of those before it.
 
     Args:
-        symmetry: the group, from :func:`mconn.symmetry.discover`, or a part of it.
+        group: the group, from :func:`mconn.symmetry.discover`, or a part of it.
         networks: two or more networks of one architecture.
         cost: what makes units alike: :class:`WeightCost`, the default, :class:`ActivationCost`, or
             a :class:`SimilarityCost` that is not coupled.
@@ -113,7 +113,7 @@ def match_many(
         ConfigError: naming an unknown start, a cost that is for pairs only, or fewer than one
             restart.
     """
-    check_networks(symmetry, networks)
+    check_networks(group, networks)
     if restarts < 1:
         raise ConfigError(f"restarts is {restarts}: at least one start is needed")
     if not isinstance(start, str) and len(start) != len(networks):
@@ -121,20 +121,20 @@ def match_many(
             f"{len(start)} elements are given for {len(networks)} networks: give one for each"
         )
     key = jax.random.key(0) if key is None else key
-    unmoved = pose(symmetry, networks, cost or WeightCost())
+    unmoved = pose(group, networks, cost or WeightCost())
 
     def attempt(key: Key) -> tuple[Together, list[float], bool]:
         generator = np.random.default_rng(np.asarray(jax.random.key_data(key)))
         best = unmoved.copy()
         if isinstance(start, str):
-            join(symmetry, best, start, generator, key)
+            join(group, best, start, generator, key)
         else:
-            stand(symmetry, best, start)
-        history, fixed_point = ascend_together(symmetry, best, sweeps, generator)
+            stand(group, best, start)
+        history, fixed_point = ascend_together(group, best, sweeps, generator)
         for _ in range(perturbations):
             other = best.copy()
-            perturb(symmetry, other, generator)
-            later, is_fixed = ascend_together(symmetry, other, sweeps, generator)
+            perturb(group, other, generator)
+            later, is_fixed = ascend_together(group, other, sweeps, generator)
             if later[-1] > history[-1]:
                 best, history, fixed_point = other, [*history, later[-1]], is_fixed
         return best, history, fixed_point
@@ -143,8 +143,8 @@ def match_many(
     best, history, fixed_point = max(map(attempt, keys), key=lambda found: found[1][-1])
     first = best.elements[0]
     return Universe(
-        symmetry,
-        tuple(relative(symmetry, first, element) for element in best.elements),
+        group,
+        tuple(relative(group, first, element) for element in best.elements),
         history[-1],
         {pair: best.pair(*pair) for pair in pairs(best)},
         tuple(history),
@@ -153,36 +153,36 @@ def match_many(
 
 
 def join(
-    symmetry: Symmetry, together: Together, start: str, generator: np.random.Generator, key: Key
+    group: Group, together: Together, start: str, generator: np.random.Generator, key: Key
 ) -> None:
     """Match the networks one after the other, each to the mean of those before it."""
     find = start_named(start)
     order = generator.permutation(len(together.elements)).tolist()
-    if stretches(symmetry):
+    if stretches(group):
         # The common place must be a network's own: distances depend on it.
         order.sort(key=lambda i: i != 0)
     keys = jax.random.split(key, len(order)) if start == "random" else [key] * len(order)
     for done, i in enumerate(order[1:], start=1):
-        position = find(symmetry, together.against(i, order[:done]), "random", keys[i])
-        while sweep(symmetry, position, "random", generator):
+        position = find(group, together.against(i, order[:done]), "random", keys[i])
+        while sweep(group, position, "random", generator):
             pass
         together.place(i, position)
 
 
-def stand(symmetry: Symmetry, together: Together, elements: Sequence[Element]) -> None:
+def stand(group: Group, together: Together, elements: Sequence[Element]) -> None:
     """Put every network where its element moves it, relative to network 0."""
     for i, each in enumerate(elements):
-        element = relative(symmetry, elements[0], each)
+        element = relative(group, elements[0], each)
         together.place(i, together.against(i, [0]).position(element))
 
 
 def ascend_together(
-    symmetry: Symmetry, together: Together, sweeps: int, generator: np.random.Generator
+    group: Group, together: Together, sweeps: int, generator: np.random.Generator
 ) -> tuple[list[float], bool]:
     """Visit the networks until none moves; the sum's history, and whether it came to an end."""
     everyone = list(range(len(together.elements)))
     # Where norms change, the sum depends on the place that network 0 defines.
-    movable = everyone[1:] if stretches(symmetry) else everyone
+    movable = everyone[1:] if stretches(group) else everyone
     history = [objective(together)]
     changed = True
     while changed and len(history) <= sweeps:
@@ -190,7 +190,7 @@ def ascend_together(
         for i in generator.permutation(movable).tolist():
             others = [j for j in everyone if j != i]
             position = together.against(i, others).position(together.elements[i])
-            if sweep(symmetry, position, "random", generator):
+            if sweep(group, position, "random", generator):
                 together.place(i, position)
                 changed = True
         if changed or len(history) == 1:
@@ -198,13 +198,13 @@ def ascend_together(
     return history, not changed
 
 
-def perturb(symmetry: Symmetry, together: Together, generator: np.random.Generator) -> None:
+def perturb(group: Group, together: Together, generator: np.random.Generator) -> None:
     """Shuffle some units of one network, of every permutation."""
     everyone = list(range(len(together.elements)))
     i = int(generator.choice(everyone[1:]))
     others = [j for j in everyone if j != i]
     position = together.against(i, others).position(together.elements[i])
-    for each in symmetry.generators:
+    for each in group.generators:
         if each.kind == "permutation":
             count = min(each.size, max(2, round(SHUFFLED * each.size)))
             chosen = generator.choice(each.size, count, replace=False)
@@ -224,11 +224,11 @@ def pairs(together: Together) -> list[tuple[int, int]]:
     return list(itertools.combinations(range(len(together.elements)), 2))
 
 
-def check_networks(symmetry: Symmetry, networks: Sequence[Params]) -> None:
+def check_networks(group: Group, networks: Sequence[Params]) -> None:
     """Refuse networks that cannot be aligned."""
     if len(networks) < 2:
         raise StructureError(f"{len(networks)} networks are given: a universe needs at least two")
-    check_fits(symmetry, networks[0])
+    check_fits(group, networks[0])
     for i, network in enumerate(networks):
         trees.check_same_structure(networks[0], network, ("network 0", f"network {i}"))
         check_finite(f"network {i}", network)

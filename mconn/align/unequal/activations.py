@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from mconn.align.costs.activations import in_batches, similarities
 from mconn.align.unequal.likeness import Likeness
-from mconn.symmetry import Symmetry
+from mconn.symmetry import Group
 from mconn.types import ApplyFn, Params
 
 
@@ -33,7 +33,7 @@ class UnequalActivations:
     batch_size: int = 1000
 
     def likeness(
-        self, symmetries: tuple[Symmetry, Symmetry], a: Params, b: Params
+        self, symmetries: tuple[Group, Group], a: Params, b: Params
     ) -> dict[str, Likeness]:
         """The likeness of the units of every generator that has activations.
 

@@ -16,7 +16,7 @@ from mconn.align.unequal.methods import METHODS, Method
 from mconn.align.unequal.soft import blend, carry, is_permutation, made
 from mconn.align.unequal.widths import Pairing, pair
 from mconn.choices import check_choice
-from mconn.symmetry import Symmetry
+from mconn.symmetry import Group
 from mconn.symmetry.action import check_fits
 from mconn.types import Params
 
@@ -42,7 +42,7 @@ class UnequalMatch:
     objective: float
     history: tuple[float, ...]
     margins: Mapping[str, Float[np.ndarray, "_"]]
-    symmetries: tuple[Symmetry, Symmetry] = field(repr=False)
+    symmetries: tuple[Group, Group] = field(repr=False)
     a: Params = field(repr=False)
     b: Params = field(repr=False)
 
@@ -89,9 +89,9 @@ class UnequalMatch:
 
 
 def match_unequal(
-    symmetry_a: Symmetry,
+    symmetry_a: Group,
     a: Params,
-    symmetry_b: Symmetry,
+    symmetry_b: Group,
     b: Params,
     *,
     method: str | Method = "semi-permutation",
@@ -195,7 +195,7 @@ def by_activations(
     pairing: Pairing,
     method: Method,
     cost: UnequalActivations,
-    groups: tuple[Symmetry, Symmetry],
+    groups: tuple[Group, Group],
     a: Params,
     b: Params,
 ) -> UnequalMatch:

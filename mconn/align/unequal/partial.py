@@ -20,7 +20,7 @@ from mconn.align.unequal.likeness import UnequalPosition
 from mconn.align.unequal.soft import blend, carry, carry_leaf, check_roles, made, rebuilt
 from mconn.align.unequal.widths import pair
 from mconn.errors import ConfigError
-from mconn.symmetry import Element, Symmetry, permutations
+from mconn.symmetry import Element, Group, permutations
 from mconn.types import Key, Params
 
 
@@ -34,21 +34,21 @@ class PartialMatch:
             the same places from a's.
         distances: for every generator the squared distance of its matched units, in a's order:
             over all weights that make or read a unit.
-        symmetry: the permutations of the architecture.
+        group: the permutations of the architecture.
         a, b: the networks; b has been moved by the element.
     """
 
     element: Element
     alone: Mapping[str, Int[np.ndarray, "_"]]
     distances: Mapping[str, Float[np.ndarray, "n"]]
-    symmetry: Symmetry = field(repr=False)
+    group: Group = field(repr=False)
     a: Params = field(repr=False)
     b: Params = field(repr=False)
 
     @property
     def widths(self) -> dict[str, int]:
         """The units of every generator in the merged network."""
-        return {name: size + len(self.alone[name]) for name, size in self.symmetry.sizes.items()}
+        return {name: size + len(self.alone[name]) for name, size in self.group.sizes.items()}
 
     def merge(self, weight: float = 0.5) -> Params:
         """The merged network: matched units, then those of a that are alone, then those of b.
@@ -61,13 +61,13 @@ class PartialMatch:
         Raises:
             ConfigError: if the weight is outside [0, 1].
         """
-        pairing = pair(self.symmetry, self.symmetry, ("a", "a"))
+        pairing = pair(self.group, self.group, ("a", "a"))
         sides, masks = [], []
         for which, network in enumerate((self.a, self.b)):
             maps, apart = self.places(which)
             leaves = {name: np.asarray(x) for name, x in trees.named_leaves(network).items()}
             check_roles(pairing, maps, leaves)
-            mask = made(self.symmetry, apart, network)
+            mask = made(self.group, apart, network)
             wide = {k: carry_leaf(pairing, maps, k, value) for k, value in leaves.items()}
             sides.append(rebuilt(network, wide))
             masks.append({k: carry_leaf(pairing, maps, k, mask[k]) for k in mask})
@@ -78,7 +78,7 @@ class PartialMatch:
     ) -> tuple[dict[str, Float[np.ndarray, "wide n"]], dict[str, Bool[np.ndarray, "n"]]]:
         """Where the units of a (0) or b (1) go, and which of them are alone."""
         maps, apart = {}, {}
-        for name, size in self.symmetry.sizes.items():
+        for name, size in self.group.sizes.items():
             alone = self.alone[name]
             matched = np.setdiff1d(np.arange(size), alone)
             maps[name] = np.zeros((size + len(alone), size))
@@ -90,7 +90,7 @@ class PartialMatch:
 
 
 def match_partial(
-    symmetry: Symmetry,
+    group: Group,
     a: Params,
     b: Params,
     *,
@@ -108,7 +108,7 @@ def match_partial(
     ones); without any it is .322.
 
     Args:
-        symmetry: the group of the architecture; its permutations matter.
+        group: the group of the architecture; its permutations matter.
         a: a network.
         b: another one.
         budget: which fraction of the units stays alone, of every generator or of each by name
@@ -122,7 +122,7 @@ def match_partial(
         SymmetryError: naming a leaf whose units cannot be kept apart.
         StructureError, MconnError: as :func:`mconn.align.match`.
     """
-    group = permutations(symmetry)
+    group = permutations(group)
     budgets = budgets_of(group, budget)
     pairing = pair(group, group, ("a", "b"))
     for name, fraction in budgets.items():
@@ -141,9 +141,9 @@ def match_partial(
     return PartialMatch(found.element, alone, distances, group, here, moved)
 
 
-def budgets_of(symmetry: Symmetry, budget: float | Mapping[str, float]) -> dict[str, float]:
+def budgets_of(group: Group, budget: float | Mapping[str, float]) -> dict[str, float]:
     """The budget of every generator, checked."""
-    names = list(symmetry.sizes)
+    names = list(group.sizes)
     budgets = dict(budget) if isinstance(budget, Mapping) else dict.fromkeys(names, budget)
     for name, fraction in budgets.items():
         if name not in names:

@@ -18,7 +18,7 @@ from mconn import trees
 from mconn.align.unequal.widths import Cut, Pairing, along, pair
 from mconn.choices import check_choice
 from mconn.errors import ConfigError, StructureError
-from mconn.symmetry import Site, Symmetry
+from mconn.symmetry import Group, Site
 from mconn.symmetry.action import check_fits
 from mconn.types import Params
 
@@ -28,7 +28,7 @@ Maps = Mapping[str, Float[np.ndarray, "new old"]]
 Mask = Bool[np.ndarray, "..."]
 
 
-def carry(symmetry_from: Symmetry, symmetry_to: Symmetry, maps: Maps, params: Params) -> Params:
+def carry(symmetry_from: Group, symmetry_to: Group, maps: Maps, params: Params) -> Params:
     """A network in the architecture of another one, of the same form but other widths.
 
     The function is kept exactly if all maps have at most one positive entry in each row and at
@@ -60,9 +60,7 @@ def carry(symmetry_from: Symmetry, symmetry_to: Symmetry, maps: Maps, params: Pa
     return rebuilt(params, carried)
 
 
-def embed(
-    symmetry_from: Symmetry, symmetry_to: Symmetry, params: Params, how: str = "copies"
-) -> Params:
+def embed(symmetry_from: Group, symmetry_to: Group, params: Params, how: str = "copies") -> Params:
     """A network as a wider one that computes the same.
 
     Args:
@@ -147,19 +145,19 @@ def blend(
 
 
 def made(
-    symmetry: Symmetry, units: Mapping[str, Bool[np.ndarray, "n"]], params: Params
+    group: Group, units: Mapping[str, Bool[np.ndarray, "n"]], params: Params
 ) -> dict[str, Mask]:
     """By leaf, which entries make some of the units.
 
     Args:
-        symmetry: the group.
+        group: the group.
         units: by generator, which of its units; generators that are not there have none.
         params: the network.
     """
     shapes = {name: np.shape(leaf) for name, leaf in trees.named_leaves(params).items()}
     masks: dict[str, Mask] = {}
     for name, chosen in units.items():
-        for site in symmetry[name].sites:
+        for site in group[name].sites:
             if not (site.makes and chosen.any()):
                 continue
             shape = shapes[site.leaf]

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mconn.errors import StructureError, SymmetryError
-from mconn.symmetry import Generator, Site, Symmetry, permutations
+from mconn.symmetry import Generator, Group, Site, permutations
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Pairing:
         cuts: for every leaf and axis the segments on which something acts, in their order.
     """
 
-    first: Symmetry
-    second: Symmetry
+    first: Group
+    second: Group
     cuts: dict[str, dict[int, list[Cut]]]
 
     @property
@@ -63,7 +63,7 @@ class Pairing:
             )
 
 
-def pair(first: Symmetry, second: Symmetry, names: tuple[str, str]) -> Pairing:
+def pair(first: Group, second: Group, names: tuple[str, str]) -> Pairing:
     """Pair the permutations of two groups.
 
     Raises:

@@ -99,14 +99,14 @@ class Align(Stage):
         return Result(tree=elements, tables={"matches": pa.Table.from_pylist(rows)}, facts=facts)
 
 
-def group_of(apply: ApplyFn, networks: Params, split: data.Split) -> symmetry.Symmetry:
+def group_of(apply: ApplyFn, networks: Params, split: data.Split) -> symmetry.Group:
     """The permutations of stacked networks."""
     first, examples = trees.index(networks, 0), np.asarray(split.inputs[:2])
     return symmetry.permutations(symmetry.discover(apply, first, examples))
 
 
 def planted(
-    method: Method, group: symmetry.Symmetry, apply: ApplyFn, network: Params, some: data.Split
+    method: Method, group: symmetry.Group, apply: ApplyFn, network: Params, some: data.Split
 ) -> dict[str, float]:
     """How well a randomly permuted copy of a network is put back."""
     scramble = symmetry.random_element(group, jax.random.key(1))

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from mconn import align, landscape, symmetry
 from mconn.data import Split
-from mconn.symmetry import Element, Symmetry
+from mconn.symmetry import Element, Group
 from mconn.types import ApplyFn, Key, Params
 
 Method = Literal[
@@ -92,7 +92,7 @@ def cost_of(method: Method, apply: ApplyFn, inputs: Float[np.ndarray, "n ..."]) 
 
 def find(
     method: Method,
-    group: Symmetry,
+    group: Group,
     apply: ApplyFn,
     a: Params,
     b: Params,
@@ -146,7 +146,7 @@ def find(
 def learned(
     start: Found,
     method: Method,
-    group: Symmetry,
+    group: Group,
     apply: ApplyFn,
     a: Params,
     b: Params,

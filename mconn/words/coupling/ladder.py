@@ -46,7 +46,7 @@ def products(params: Params) -> Float[Array | np.ndarray, "words contexts"]:
     return params["words"] @ params["contexts"].T
 
 
-def embedding_symmetry(params: Params) -> symmetry.Symmetry:
+def embedding_symmetry(params: Params) -> symmetry.Group:
     """The group of an embedding, discovered from what it computes; nothing is computed for that.
 
     Args:
@@ -106,7 +106,7 @@ def align_embeddings(
     return {rung: moved(group, rung, a, b, key) for rung in RUNGS if rung in rungs}
 
 
-def moved(group: symmetry.Symmetry, name: str, a: Any, b: Any, key: Key | None) -> Rung:
+def moved(group: symmetry.Group, name: str, a: Any, b: Any, key: Key | None) -> Rung:
     """One rung."""
     if name == "naive":
         nothing = symmetry.identity(group)
@@ -117,7 +117,7 @@ def moved(group: symmetry.Symmetry, name: str, a: Any, b: Any, key: Key | None) 
     return Rung(name, params, element, distance(a, params), found)
 
 
-def best_match(group: symmetry.Symmetry, name: str, a: Any, b: Any, key: Key | None) -> align.Match:
+def best_match(group: symmetry.Group, name: str, a: Any, b: Any, key: Key | None) -> align.Match:
     """The closest match within a subgroup."""
     if name == "permutation":
         return align.match(group.restricted(["permutation"]), a, b, key=key)
