@@ -21,7 +21,7 @@ from experiments.scaling_table import (
     end_losses,
     headline,
 )
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.errors import ConfigError
 from mconn.experiment import Experiment, Report, Result, Section, Stage
 from mconn.experiment.stages import Align, Sweep, Train

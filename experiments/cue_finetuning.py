@@ -20,7 +20,7 @@ from jaxtyping import Array, Float, Int
 
 from experiments.cue_digits import CueTrain, load_digits, with_cue
 from mconn import landscape, trees
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.data import Split
 from mconn.errors import ConfigError
 from mconn.experiment import Context, Result, Stage

@@ -22,7 +22,7 @@ from experiments.repair_tables import (
     order_claim,
 )
 from experiments.repaired_sweep import RepairedSweep, Treatment, alignments, method_name
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.errors import ConfigError
 from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage
 from mconn.experiment.stages import Train

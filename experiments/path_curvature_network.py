@@ -15,7 +15,7 @@ import optax
 from jaxtyping import Array, Float
 
 from experiments.tangent_drift_width import HalfSquaredError
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.data import Split
 from mconn.landscape import Classification
 from mconn.types import EvalFn, Params

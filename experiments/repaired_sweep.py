@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from mconn import data, landscape, paths, repair, symmetry, trees
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.errors import ConfigError
 from mconn.experiment import Context, Result, Stage
 from mconn.experiment.stages import Align, Train

@@ -11,7 +11,7 @@ import pyarrow as pa
 from jaxtyping import Float
 
 from mconn import data, landscape, paths, trees
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.errors import ConfigError
 from mconn.experiment import Context, Result, Stage
 from mconn.experiment.stages import Train

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from experiments.architecture_families import FAMILIES, FamilyName
 from experiments.atlas_figures import atlas_figure
 from experiments.group_count import discover_model
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.experiment import Claim, Context, Experiment, Report, Result, Section, Stage
 from mconn.experiment.tables import gather
 

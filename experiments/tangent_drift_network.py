@@ -9,7 +9,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float
 
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.types import Params
 
 Parametrisation = Literal["tangent", "standard"]

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 import mconn
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.errors import ConfigError
 from mconn.options import AnalogyOptions
 

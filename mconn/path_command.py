@@ -7,7 +7,7 @@ import numpy as np
 from rich.console import Console
 
 import mconn
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.errors import ConfigError
 from mconn.options import PathOptions
 from mconn.progress import Progress, on

@@ -8,7 +8,7 @@ import numpy as np
 from rich.console import Console
 
 import mconn
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.errors import CheckpointError, ConfigError
 from mconn.options import PlaneOptions
 from mconn.progress import Progress, on

@@ -16,7 +16,7 @@ from benchmarks.alignment.one_thread import alone
 from benchmarks.alignment.residual import NOISES, VARIANTS, count_recoveries
 from benchmarks.alignment.systems import SYSTEMS
 from benchmarks.alignment.tables import comparison, recoveries
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.errors import ConfigError, MconnError
 
 Family = Literal["random", "planted"]

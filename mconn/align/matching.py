@@ -14,7 +14,7 @@ from mconn.align.cost import Cost, Position, Problem
 from mconn.align.costs.weights import WeightCost, wide_leaves
 from mconn.align.solve import margins
 from mconn.align.starts import start_named
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.errors import ConfigError, MconnError
 from mconn.symmetry import Element, Group
 from mconn.symmetry.action import check_fits

@@ -10,7 +10,7 @@ from mconn.align.balance import between, compact, shortest, stretches
 from mconn.align.cost import Position, Problem
 from mconn.align.costs.weights import WeightProblem
 from mconn.align.solve import solve
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.symmetry import Generator, Group
 from mconn.symmetry.elements import identity_on_host
 from mconn.types import Key

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import Num
 
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.errors import ConfigError
 
 Name = Literal["digits", "fashion_mnist", "cifar10"]

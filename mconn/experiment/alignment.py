@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from mconn import data, landscape, paths, symmetry, trees
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.errors import ConfigError
 from mconn.experiment.network import Network
 from mconn.experiment.normalisers import recomputed

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.errors import ConfigError, DataError
 from mconn.functions.outputs import BRIER, CONFIDENCE, FunctionProfile
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.errors import ConfigError
 from mconn.landscape.kinds import KINDS, Grid, Kind
 from mconn.landscape.profile import Profile

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.models.convolution import training_convolution
 from mconn.models.parts import (
     ACTIVATIONS,

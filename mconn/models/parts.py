@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.errors import ConfigError
 
 Activation = Literal["relu", "leaky_relu", "elu", "gelu", "silu", "tanh", "sigmoid", "identity"]

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.models.parts import normalise
 from mconn.models.resnet import NORMALISERS, convolve
 

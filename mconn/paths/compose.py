@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mconn import trees
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.errors import ConfigError, StructureError
 from mconn.paths import domain
 from mconn.paths.bases import Bernstein, Hats

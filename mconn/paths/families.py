@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.errors import ConfigError, StructureError
 from mconn.paths import domain
 from mconn.paths.bases import Bernstein, Hats, TensorProduct, Triangular

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.repair.statistics import Moments
 from mconn.symmetry.activations import activations
 from mconn.symmetry.group import Group

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.errors import StructureError
 from mconn.symmetry.action import check_fits
 from mconn.symmetry.compat import evaluate, trace

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 
 Kind = Literal["permutation", "sign", "scaling", "rotation", "orthogonal", "general linear"]
 """What a generator does to its units, on every copy of them:

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from mconn import trees
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.errors import DivergenceError
 from mconn.tangent.budget import MEMORY, into_blocks
 from mconn.tangent.contraction import CONTRACTIONS

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mconn import trees
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.errors import DataError, DivergenceError
 from mconn.symmetry.compat import Equation, bind_as_traced, evaluate
 from mconn.tangent.budget import MEMORY, Blocks, into_blocks

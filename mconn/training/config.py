@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.data import DataConfig
 from mconn.errors import ConfigError
 

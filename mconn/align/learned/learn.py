@@ -18,7 +18,7 @@ import optax
 from mconn import paths, trees
 from mconn.align.learned.descent import LossFn, Program, advance, begin, default_optimiser, evaluate
 from mconn.align.learned.relaxed import relax
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.errors import ConfigError, DataError, DivergenceError, StructureError
 from mconn.paths import ControlledPath
 from mconn.symmetry import Element, Group, act

@@ -15,7 +15,7 @@ from mconn.align.unequal.likeness import UnequalPosition
 from mconn.align.unequal.methods import METHODS, Method
 from mconn.align.unequal.soft import blend, carry, is_permutation, made
 from mconn.align.unequal.widths import Pairing, pair
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.symmetry import Group
 from mconn.symmetry.action import check_fits
 from mconn.types import Params

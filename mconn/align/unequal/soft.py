@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 
 from mconn import trees
 from mconn.align.unequal.widths import Cut, Pairing, along, pair
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.errors import ConfigError, StructureError
 from mconn.symmetry import Group, Site
 from mconn.symmetry.action import check_fits

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mconn import data, paths, symmetry, trees
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.errors import ConfigError
 from mconn.experiment.stage import Context, Result, Stage
 from mconn.experiment.stages.methods import METHODS, Method, find

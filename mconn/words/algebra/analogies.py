@@ -22,7 +22,7 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float, Int
 
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.errors import ConfigError, DataError
 from mconn.machine import cores
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float, Int
 
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.errors import DataError
 
 SPACES = ("sample", "neuron")

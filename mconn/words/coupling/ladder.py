@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from mconn import align, symmetry, trees
 from mconn.align.balance import compact
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.errors import StructureError
 from mconn.types import Key, Params
 

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sparse
 from jaxtyping import Float
 
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.errors import ConfigError
 from mconn.words.embeddings.pmi import Matrix
 

@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.data.folders import find_folder
 from mconn.errors import DataError
 from mconn.words.text.tokens import sentences

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.errors import DataError
 
 Sentences: TypeAlias = Iterable[list[str]]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.errors import ConfigError
 from mconn.words.text.tokens import Sentences
 from mconn.words.text.vocabulary import Vocabulary

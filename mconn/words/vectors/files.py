@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from mconn.choices import check_choice
+from mconn.checks import check_choice
 from mconn.errors import DataError
 from mconn.words.vectors.vectors import Vectors
 
