@@ -15,7 +15,16 @@ The areas, from the bottom floor to the top (a module imports only from floors b
     words                      word embeddings, their linear algebra, and paths between them
     experiment                 stages, the store, the runner, figures, the report
 
-Each area is imported on first use, so that ``import mconn`` costs nothing.
+What a researcher types first is at hand without its area::
+
+    group = mconn.discover(apply, a, inputs)
+    mconn.certify(group, apply, a, inputs).check()
+    moved = mconn.match(group, a, b).apply(b)
+    profile = mconn.evaluate(Classification(apply), mconn.line(a, moved), 25, (inputs, labels))
+    print(mconn.barrier(profile))
+
+with `mconn.landscape.Classification`, and with ``act`` for any element of the group and ``fit`` for
+a curve. Each area is imported on first use, so that ``import mconn`` costs nothing.
 """
 
 import importlib
@@ -42,19 +51,42 @@ if TYPE_CHECKING:
         types as types,
         words as words,
     )
+    from mconn.align import match as match
+    from mconn.landscape import barrier as barrier, evaluate as evaluate
+    from mconn.paths import fit as fit, line as line
+    from mconn.symmetry import act as act, certify as certify, discover as discover
 
 __version__ = "0.1.0"
 
+_VERBS = {
+    "act": "symmetry",
+    "barrier": "landscape",
+    "certify": "symmetry",
+    "discover": "symmetry",
+    "evaluate": "landscape",
+    "fit": "paths",
+    "line": "paths",
+    "match": "align",
+}
+
 __all__ = [
+    "act",
     "align",
+    "barrier",
+    "certify",
     "curvature",
     "data",
     "diagnostics",
+    "discover",
     "errors",
+    "evaluate",
     "experiment",
     "features",
+    "fit",
     "functions",
     "landscape",
+    "line",
+    "match",
     "models",
     "paths",
     "repair",
@@ -68,6 +100,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _VERBS:
+        return getattr(importlib.import_module(f"mconn.{_VERBS[name]}"), name)
     if name in __all__:
         return importlib.import_module(f"mconn.{name}")
     raise AttributeError(f"module 'mconn' has no attribute {name!r}")
