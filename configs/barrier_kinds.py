@@ -10,7 +10,7 @@ networks that learned nothing. Under a minute on two cores::
 
 from configs.digits_mlp import digits_mlp
 from configs.fmnist_mlp import fmnist_mlp
-from experiments.barrier_kinds import BarrierKinds
+from experiments.lines.kinds import BarrierKinds
 
 
 def barrier_kinds(

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from configs.digits_mlp import digits_mlp
 from configs.fmnist_mlp import fmnist_mlp
-from experiments.barrier_scaling import BarrierScaling, Method
+from experiments.lines.scaling import BarrierScaling, Method
 
 PILOTS: dict[int, dict[Method, float]] = {
     1: {"naive": 0.349, "weights": 0.039, "activations": 0.056},

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from configs.digits_mlp import digits_mlp
 from configs.fmnist_mlp import fmnist_mlp
-from experiments.barrier_scaling import BarrierScaling, Method
+from experiments.lines.scaling import BarrierScaling, Method
 
 PILOTS: dict[int, dict[Method, float]] = {
     1: {"naive": 0.07, "weights": 0.06, "activations": 0.01},

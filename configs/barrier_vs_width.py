@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from configs.digits_mlp import digits_mlp
 from configs.fmnist_mlp import fmnist_mlp
-from experiments.barrier_scaling import BarrierScaling, Method
+from experiments.lines.scaling import BarrierScaling, Method
 
 PILOTS: dict[int, dict[Method, float]] = {
     16: {"naive": 2.15, "weights": 0.664, "activations": 0.506},

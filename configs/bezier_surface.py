@@ -8,7 +8,7 @@ that over the straight one (bilinear, or a flat triangle)::
 
 from configs.digits_mlp import digits_mlp
 from configs.fmnist_mlp import fmnist_mlp
-from experiments.bezier_surface import BezierSurface
+from experiments.curves.surface import BezierSurface
 from mconn.paths import FitConfig
 from mconn.training import Optimiser
 

@@ -9,7 +9,7 @@ the statistics are recomputed at every point of the line; the report says so::
 from dataclasses import replace
 
 from configs.fmnist_cnn import fmnist_cnn
-from experiments.linear_connectivity import LinearConnectivity
+from experiments.lines.linear import LinearConnectivity
 from mconn.data import DataConfig
 from mconn.models.parts import Normaliser
 

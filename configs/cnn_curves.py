@@ -12,7 +12,7 @@ higher here; how far a curve rises above its ends can be compared::
     mconn run configs/cnn_curves.py:preresnet --data-dir DIR
 """
 
-from experiments.curves import Curves
+from experiments.curves.fitted import Curves
 from mconn.data import DataConfig
 from mconn.models import CNN, VGG16, PreResNet
 from mconn.paths import FitConfig

@@ -7,8 +7,8 @@ cores::
     mconn run configs/connected_components.py
 """
 
-from experiments.component_counts import LinearGroups, RoadmapSearch, ScalarLevelSets
-from experiments.connected_components import ConnectedComponents
+from experiments.symmetry.components import ConnectedComponents
+from experiments.symmetry.components_stages import LinearGroups, RoadmapSearch, ScalarLevelSets
 
 
 def connected_components(

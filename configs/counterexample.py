@@ -7,8 +7,8 @@ error of 1/4 half way to each of them; no error at the ends with ReLU, .001 with
     mconn run configs/counterexample.py
 """
 
-from experiments.counterexample import Counterexample
-from experiments.counterexample_network import CounterexampleLines
+from experiments.lines.counterexample import Counterexample
+from experiments.lines.counterexample_network import CounterexampleLines
 
 
 def counterexample(cells: int = 256, points: int = 41, slope: float = 0.01) -> Counterexample:

@@ -9,7 +9,7 @@ minute on two cores::
 """
 
 from configs.digits_mlp import digits_mlp
-from experiments.coupling_counterexamples import Counterexamples
+from experiments.features.coupling import Counterexamples
 
 
 def coupling_counterexamples(

@@ -8,7 +8,7 @@ points is that of Garipov et al. 2018; without it the curves are shorter (1.2 ti
 """
 
 from configs.digits_mlp import digits_mlp
-from experiments.curves import Curves
+from experiments.curves.fitted import Curves
 from mconn.paths import FitConfig
 from mconn.training import Optimiser
 

@@ -11,7 +11,7 @@ and what is learned not above the activations from which it starts. Minutes on t
 import dataclasses
 
 from configs.digits_mlp import digits_mlp
-from experiments.linear_connectivity import METHODS, LinearConnectivity
+from experiments.lines.linear import METHODS, LinearConnectivity
 
 
 def digits_methods(

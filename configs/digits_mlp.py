@@ -7,7 +7,7 @@ order for every pair::
     mconn run configs/digits_mlp.py
 """
 
-from experiments.linear_connectivity import LinearConnectivity
+from experiments.lines.linear import LinearConnectivity
 from mconn.data import DataConfig
 from mconn.models import MLP
 from mconn.training import Optimiser, TrainConfig

@@ -9,7 +9,7 @@ minutes on two cores::
 """
 
 from configs.digits_mlp import digits_mlp
-from experiments.elastic_band import ElasticBands
+from experiments.curves.band import ElasticBands
 from mconn.paths import BandConfig, Cycle, FitConfig
 from mconn.training import Optimiser
 

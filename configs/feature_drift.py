@@ -12,8 +12,8 @@ half on two cores::
 import dataclasses
 
 from configs.digits_curves import digits_curves
-from experiments.feature_drift import Drift
-from experiments.feature_drift_claims import MATCHED, NAIVE, Expected
+from experiments.features.drift import Drift
+from experiments.features.drift_claims import MATCHED, NAIVE, Expected
 
 PILOTS: tuple[Expected, ...] = (
     (MATCHED, 1, "drift", 0.136),

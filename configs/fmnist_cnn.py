@@ -6,7 +6,7 @@ the statistics are recomputed at every point of the line; the report says so::
     mconn run configs/fmnist_cnn.py --normaliser batch
 """
 
-from experiments.linear_connectivity import LinearConnectivity
+from experiments.lines.linear import LinearConnectivity
 from mconn.data import DataConfig
 from mconn.models import CNN
 from mconn.models.parts import Normaliser

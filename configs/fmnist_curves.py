@@ -7,7 +7,7 @@ Bezier curve and the chain nearly none::
     mconn run configs/fmnist_curves.py
 """
 
-from experiments.curves import Curves
+from experiments.curves.fitted import Curves
 from mconn.data import DataConfig
 from mconn.models import MLP
 from mconn.paths import FitConfig

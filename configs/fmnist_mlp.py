@@ -7,7 +7,7 @@ ends at a test accuracy of at least .88::
     mconn run configs/fmnist_mlp.py
 """
 
-from experiments.linear_connectivity import LinearConnectivity
+from experiments.lines.linear import LinearConnectivity
 from mconn.data import DataConfig
 from mconn.models import MLP
 from mconn.training import Optimiser, TrainConfig

@@ -9,7 +9,7 @@ test loss, MNIST). Under five minutes on two cores::
     mconn run configs/many_models.py:decayed
 """
 
-from experiments.many_models import ManyModels
+from experiments.many.models import ManyModels
 from mconn.data import DataConfig
 from mconn.data.dataset import Name
 from mconn.models import MLP

@@ -12,7 +12,7 @@ than plain fine-tuning. Under two minutes on two cores::
 from dataclasses import replace
 
 from configs.digits_mlp import digits_mlp
-from experiments.mechanisms import Mechanisms
+from experiments.mechanisms.cues import Mechanisms
 
 
 def mechanisms(

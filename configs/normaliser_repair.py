@@ -9,8 +9,8 @@ two cores; or the small CNN on Fashion-MNIST, in a few minutes::
 
 from typing import Literal
 
-from experiments.normaliser_repair import NormaliserRepair
-from experiments.repair_tables import Variant
+from experiments.collapse.normalisers import NormaliserRepair
+from experiments.collapse.tables import Variant
 from mconn.data import DataConfig
 from mconn.data.dataset import Name
 from mconn.models import CNN, resnet20

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from configs.digits_mlp import digits_mlp
 from configs.fmnist_mlp import fmnist_mlp
-from experiments.optimiser_dependence import FORT, OptimiserDependence
+from experiments.lines.optimisers import FORT, OptimiserDependence
 from mconn.training import Optimiser
 
 OPTIMISERS = (

@@ -11,9 +11,9 @@ two cores::
 import dataclasses
 
 from configs.digits_mlp import digits_mlp
-from experiments.path_curvature import PathCurvature
-from experiments.path_curvature_claims import MEAN_FIELD, Published
-from experiments.path_curvature_width import AFTER, BEFORE
+from experiments.curvature.along import PathCurvature
+from experiments.curvature.claims import MEAN_FIELD, Published
+from experiments.curvature.width import AFTER, BEFORE
 from mconn.models import MLP
 from mconn.training import TrainConfig
 

@@ -7,7 +7,7 @@ points on each curve. Expected on the published code: Bezier test barrier .0164 
     mconn run configs/published_curves.py
 """
 
-from experiments.published_curves import Curve, Published, PublishedCurves
+from experiments.curves.published import Curve, Published, PublishedCurves
 from mconn.data import DataConfig
 from mconn.models import MLP
 from mconn.paths import FitConfig, Maximum, Mean, Objective, SoftMaximum

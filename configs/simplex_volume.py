@@ -8,8 +8,8 @@ below 1.5 times that of its ends, and its volume is positive::
 
 from configs.digits_mlp import digits_mlp
 from configs.fmnist_mlp import fmnist_mlp
-from experiments.grown_complexes import with_volume
-from experiments.simplex_volume import SimplexVolume
+from experiments.curves.volume import SimplexVolume
+from experiments.curves.volume_stages import with_volume
 from mconn.paths import FitConfig
 from mconn.training import Optimiser
 

@@ -7,7 +7,7 @@ channels, its plain counterpart 19. Seconds on two cores::
     mconn run configs/skip_connections.py
 """
 
-from experiments.skip_connections import SkipConnections, StackGroups
+from experiments.symmetry.skips import SkipConnections, StackGroups
 
 
 def skip_connections(width: int = 16, depth: int = 9) -> SkipConnections:

@@ -1,12 +1,12 @@
 """An atlas of symmetry groups: the size of the group of well-known networks, from shapes alone.
 
-Expected, exactly: the closed forms of `experiments.architecture_families`; the log order is linear
+Expected, exactly: the closed forms of `experiments.symmetry.zoo`; the log order is linear
 in the depth and a n log n + b n in the width n. Under a minute on two cores::
 
     mconn run configs/symmetry_atlas.py
 """
 
-from experiments.symmetry_atlas import FamilyGroups, SymmetryAtlas
+from experiments.symmetry.atlas import FamilyGroups, SymmetryAtlas
 
 
 def symmetry_atlas(points: int = 5) -> SymmetryAtlas:

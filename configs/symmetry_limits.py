@@ -8,8 +8,8 @@ rotary positions leave d of the d^2 dimensions of a head's symmetry. Seconds on 
     mconn run configs/symmetry_limits.py
 """
 
-from experiments.symmetry_checks import FormulaChecks, HalfwayRanks, PositionGroups, SpareArc
-from experiments.symmetry_limits import SymmetryLimits
+from experiments.symmetry.limits import SymmetryLimits
+from experiments.symmetry.limits_stages import FormulaChecks, HalfwayRanks, PositionGroups, SpareArc
 
 
 def symmetry_limits(

@@ -7,8 +7,8 @@ to 1e-9; the arc of a permutation of ReLU units is not. Seconds on two cores::
     mconn run configs/symmetry_orbits.py
 """
 
-from experiments.orbit_curves import OrbitCurves, RescalingBlowUp
-from experiments.symmetry_orbits import SymmetryOrbits
+from experiments.symmetry.orbits import SymmetryOrbits
+from experiments.symmetry.orbits_stages import OrbitCurves, RescalingBlowUp
 
 
 def symmetry_orbits(

@@ -7,8 +7,8 @@ correction of the tangent hierarchy says -1. About two minutes on two cores::
 """
 
 from configs.digits_mlp import digits_mlp
-from experiments.tangent_drift import TangentDrift
-from experiments.tangent_drift_width import Digits
+from experiments.tangent.drift import TangentDrift
+from experiments.tangent.width import Digits
 from mconn.data import DataConfig
 
 

@@ -9,8 +9,8 @@ variance ratios half way are expected at .22 (naive, layer 2), .87 and .72 (alig
 """
 
 from configs.digits_mlp import digits_mlp
-from experiments.repair_tables import Variant
-from experiments.variance_collapse import VarianceCollapse
+from experiments.collapse.tables import Variant
+from experiments.collapse.variance import VarianceCollapse
 from mconn.data import DataConfig
 from mconn.models import MLP
 from mconn.training import Optimiser, TrainConfig

@@ -8,9 +8,9 @@ measured before. Under five minutes on two cores::
     mconn run configs/wasserstein.py
 """
 
-from experiments.wasserstein import Wasserstein
-from experiments.wasserstein_barriers import SpectrumBarriers
-from experiments.wasserstein_distances import LayerIdentity, SampleDistances
+from experiments.transport.barriers import SpectrumBarriers
+from experiments.transport.distances import LayerIdentity, SampleDistances
+from experiments.transport.wasserstein import Wasserstein
 
 
 def wasserstein(

@@ -8,7 +8,7 @@ second epoch of 60. Under a minute on two cores::
 
 from configs.digits_mlp import digits_mlp
 from configs.fmnist_mlp import fmnist_mlp
-from experiments.watched_training import WatchedTraining
+from experiments.features.watched import WatchedTraining
 
 
 def watched_training(

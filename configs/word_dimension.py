@@ -10,7 +10,7 @@ on two cores::
 
 import numpy as np
 
-from experiments.word_dimension import WordDimension
+from experiments.words.dimension import WordDimension
 
 
 def word_dimension(

@@ -9,7 +9,7 @@ ones; the three errors of an analogy add up to what it misses, to rounding. Seco
 
 import numpy as np
 
-from experiments.word_geometry import AnalogyErrors, Distances, WordGeometry
+from experiments.words.geometry import AnalogyErrors, Distances, WordGeometry
 
 MILD, STRONG = 0.2, 1.25
 

@@ -9,8 +9,8 @@ way .94, .98, 1.0 and 1.0. Under a minute on two cores::
 
 import numpy as np
 
-from experiments.word_ladder import WordLadder
-from experiments.word_paths import WordTraining
+from experiments.words.ladder import WordLadder
+from experiments.words.ladder_stages import WordTraining
 from mconn import words
 
 

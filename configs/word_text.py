@@ -7,8 +7,8 @@ corpus is small. It needs the texts and the questions in a data folder. Minutes 
     mconn run configs/word_text.py --data-dir DIR
 """
 
-from experiments.word_text import WordText
-from experiments.word_text_stages import TextLines, TextSource, TextVectors
+from experiments.words.texts import WordText
+from experiments.words.texts_stages import TextLines, TextSource, TextVectors
 from mconn import words
 
 ALL = ("wikitext2-valid", "wikitext2-test", "tinyshakespeare")

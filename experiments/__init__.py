@@ -1,1 +1,1 @@
-"""Studies: one module each, with its stages, its figures and its claims."""
+"""Studies, a folder for each family: stages, figures, claims, and what they report."""

@@ -101,9 +101,9 @@ def test_outside_a_checkout_is_one_sentence(claims, tmp_path):
 
 
 def test_runs_are_recorded_and_small_ones_only_where_there_is_no_other(claims, tmp_path):
-    for folder in ("experiments/notes_ledger", "claim_configs", "docs"):
+    for folder in ("experiments/ledger", "claim_configs", "docs"):
         (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "experiments" / "notes_ledger" / "__init__.py").touch()
+    (tmp_path / "experiments" / "ledger" / "__init__.py").touch()
     (tmp_path / "configs").symlink_to(tmp_path / "claim_configs")
     config = tmp_path / "configs" / "claiming.py"
     config.write_text(CONFIG)

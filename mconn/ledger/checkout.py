@@ -8,7 +8,7 @@ from pathlib import Path
 from mconn.errors import ConfigError
 from mconn.ledger.statements import Statement, check_numbers
 
-ROWS = "experiments.notes_ledger"
+ROWS = "experiments.ledger"
 """The module with the rows."""
 
 

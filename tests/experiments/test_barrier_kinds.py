@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from configs import barrier_kinds
-from experiments.barrier_lines import GRIDS, chord
+from experiments.lines.kinds_stages import GRIDS, chord
 from mconn import experiment
 from mconn.errors import ConfigError
 

@@ -7,7 +7,7 @@ from notes import Notes
 from configs.barrier_vs_depth import barrier_vs_depth
 from configs.barrier_vs_epochs import barrier_vs_epochs, gpu as gpu_epochs
 from configs.barrier_vs_width import barrier_vs_width, gpu as gpu_width
-from experiments.scaling_claims import shape_claims
+from experiments.lines.scaling_claims import shape_claims
 from mconn import experiment
 from mconn.errors import ConfigError
 

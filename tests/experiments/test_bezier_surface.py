@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from configs import bezier_surface, simplex_volume
-from experiments.surface_fits import grid_of
+from experiments.curves.surface_stages import grid_of
 from mconn import experiment
 from mconn.errors import ConfigError
 from mconn.experiment.stages import Train

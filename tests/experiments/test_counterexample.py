@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from configs.counterexample import counterexample, smoke
-from experiments.counterexample_network import TwoUnits, network_a, network_b, square
+from experiments.lines.counterexample_network import TwoUnits, network_a, network_b, square
 from mconn import experiment
 from mconn.errors import ConfigError
 

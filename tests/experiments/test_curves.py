@@ -10,7 +10,7 @@ from PIL import Image
 from pyarrow import parquet
 
 from configs import cnn_curves, digits_curves, fmnist_curves
-from experiments.curve_claims import plane_claim, with_segments
+from experiments.curves.fitted_claims import plane_claim, with_segments
 from mconn import experiment
 from mconn.errors import ConfigError
 

@@ -5,8 +5,8 @@ import pyarrow as pa
 import pytest
 
 from configs.elastic_band import elastic_band, smoke
-from experiments.band_stages import Bands, distances_between
-from experiments.elastic_band import falls_to_the_end, half_barrier, matrix
+from experiments.curves.band import falls_to_the_end, half_barrier, matrix
+from experiments.curves.band_stages import Bands, distances_between
 from mconn import experiment
 from mconn.errors import ConfigError
 from mconn.experiment.stages import Train

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from configs import coupling_counterexamples, feature_drift
-from experiments.coupling_stages import COPY, UNREAD, CoupledPaths
-from experiments.feature_drift_stages import FeatureDrift, OutputsAlong
-from experiments.permuted_copies import PermutedCopies
+from experiments.features.coupling_stages import COPY, UNREAD, CoupledPaths
+from experiments.features.drift_stages import FeatureDrift, OutputsAlong
+from experiments.features.permuted_copies import PermutedCopies
 from mconn import experiment
 from mconn.errors import ConfigError
 from mconn.experiment.stages import Align, Connect, Train

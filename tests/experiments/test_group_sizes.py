@@ -7,11 +7,16 @@ import pytest
 
 from configs.skip_connections import skip_connections
 from configs.symmetry_atlas import symmetry_atlas
-from experiments.architecture_families import FAMILIES, count_resnet
-from experiments.architectures import Stack
-from experiments.group_count import GroupCount, count_group, discover_model, permutations_of
-from experiments.skip_connections import SkipConnections, StackGroups, claims as skip_claims
-from experiments.symmetry_atlas import FamilyGroups, SymmetryAtlas, misfit
+from experiments.symmetry.atlas import FamilyGroups, SymmetryAtlas, misfit
+from experiments.symmetry.group_count import (
+    GroupCount,
+    count_group,
+    discover_model,
+    permutations_of,
+)
+from experiments.symmetry.skips import SkipConnections, StackGroups, claims as skip_claims
+from experiments.symmetry.stacks import Stack
+from experiments.symmetry.zoo import FAMILIES, count_resnet
 from mconn import experiment, symmetry
 from mconn.errors import ConfigError
 from mconn.models import GPT2, BasicBlock, Bottleneck, Llama, ResNet

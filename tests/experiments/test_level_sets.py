@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from experiments.level_sets import (
+from experiments.symmetry.level_sets import (
     Factors,
     build_roadmap,
     flood_fill,

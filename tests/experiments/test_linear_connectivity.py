@@ -4,7 +4,7 @@ import pytest
 from notes import Notes
 
 from configs.digits_mlp import digits_mlp
-from experiments.linear_connectivity import LinearConnectivity
+from experiments.lines.linear import LinearConnectivity
 from mconn import experiment
 from mconn.errors import ConfigError
 from mconn.models import MLP

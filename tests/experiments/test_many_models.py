@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from configs.many_models import decayed, gpu, many_models, smoke
-from experiments.aligned_many import (
+from experiments.many.aligned import (
     AlignMany,
     at_centre,
     barycentric_grid,
@@ -16,8 +16,8 @@ from experiments.aligned_many import (
     bump_profile,
     on_edges,
 )
-from experiments.many_models_claims import centre_claim
-from experiments.star_network import train_epoch
+from experiments.many.claims import centre_claim
+from experiments.many.star import train_epoch
 from mconn import data, experiment, landscape, paths
 from mconn.errors import ConfigError
 from mconn.experiment.stages import Train
@@ -92,7 +92,7 @@ def test_training_on_lines_leaves_the_sources_in_place_and_lowers_the_lines():
         )
         return profile.mean("loss")[:-1].mean()
 
-    from experiments.star_network import optimiser
+    from experiments.many.star import optimiser
 
     state = optimiser(0.1, 60).init(star)
     carried, loss = (star, state), jnp.zeros(())

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from configs import mechanisms
-from experiments.cue_digits import SETS, STRENGTH, cue_sets, with_cue
-from experiments.cue_finetuning import class_means, penultimate
+from experiments.mechanisms.digits import SETS, STRENGTH, cue_sets, with_cue
+from experiments.mechanisms.finetuning import class_means, penultimate
 from mconn import experiment
 from mconn.data import Split
 from mconn.errors import ConfigError

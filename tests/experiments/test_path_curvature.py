@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 
 from configs import path_curvature
-from experiments.path_curvature_claims import kink_claims
-from experiments.path_curvature_lines import MATCHED, NAIVE
-from experiments.path_curvature_network import (
+from experiments.curvature.claims import kink_claims
+from experiments.curvature.lines import MATCHED, NAIVE
+from experiments.curvature.network import (
     PARAMETRISATIONS,
     Job,
     descend,
@@ -18,7 +18,7 @@ from experiments.path_curvature_network import (
     mean_loss,
     shallow,
 )
-from experiments.path_curvature_width import BETWEEN, largest
+from experiments.curvature.width import BETWEEN, largest
 from mconn import experiment
 from mconn.data import Split
 from mconn.errors import ConfigError

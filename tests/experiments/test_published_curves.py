@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from configs.published_curves import published_curves
-from experiments.published_curves import Published
+from experiments.curves.published import Published
 from mconn import experiment
 from mconn.data import DataConfig
 from mconn.errors import ConfigError

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from configs import simplex_volume
-from experiments.grown_complexes import GROWN, METHODS, RANDOM, formula_errors
+from experiments.curves.volume_stages import GROWN, METHODS, RANDOM, formula_errors
 from mconn import experiment
 from mconn.errors import ConfigError
 

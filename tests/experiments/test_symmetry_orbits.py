@@ -3,8 +3,8 @@ import pyarrow as pa
 import pytest
 
 from configs.symmetry_orbits import smoke
-from experiments.orbit_curves import blow_up
-from experiments.symmetry_orbits import blow_up_claims, curve_claims
+from experiments.symmetry.orbits import blow_up_claims, curve_claims
+from experiments.symmetry.orbits_stages import blow_up
 from mconn import experiment
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from configs import tangent_drift
-from experiments.tangent_drift_network import Wide, descend
-from experiments.tangent_drift_width import Spread
+from experiments.tangent.network import Wide, descend
+from experiments.tangent.width import Spread
 from mconn import experiment
 from mconn.errors import ConfigError
 

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from configs import normaliser_repair, variance_collapse
-from experiments.repaired_sweep import RepairedSweep
-from experiments.variance_collapse import METHODS
+from experiments.collapse.sweep import RepairedSweep
+from experiments.collapse.variance import METHODS
 from mconn import experiment
 from mconn.errors import ConfigError
 

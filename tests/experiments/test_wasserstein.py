@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from configs.wasserstein import smoke, wasserstein
-from experiments.wasserstein import slope
-from experiments.wasserstein_barriers import (
+from experiments.transport.barriers import (
     SquaredError,
     approximate_dimension,
     linearity_gap,
@@ -15,13 +14,14 @@ from experiments.wasserstein_barriers import (
     teacher_data,
     weighted,
 )
-from experiments.wasserstein_distances import (
+from experiments.transport.distances import (
     coupling_cost,
     hidden_layer,
     neurons,
     random_layer,
     transport_cost,
 )
+from experiments.transport.wasserstein import slope
 from mconn import experiment, landscape, paths
 from mconn.errors import ConfigError
 from mconn.models import MLP

@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 
 from configs.watched_training import smoke
-from experiments.watched_training import alarm_claim, trajectory
+from experiments.features.watched import alarm_claim, trajectory
 from mconn import experiment
 from mconn.experiment.folder import RunFolder
 

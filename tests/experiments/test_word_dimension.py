@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from configs import word_dimension
-from experiments.word_tables import ExactAccuracy, treated
+from experiments.words.dimension_stages import ExactAccuracy, treated
 from mconn import experiment, words
 from mconn.errors import ConfigError
 

@@ -3,7 +3,7 @@
 import pytest
 
 from configs import word_geometry
-from experiments.word_geometry import Distances
+from experiments.words.geometry import Distances
 from mconn import experiment
 from mconn.errors import ConfigError
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from configs import word_ladder
-from experiments.word_paths import WordTraining, own_orbit, turned_around
+from experiments.words.ladder_stages import WordTraining, own_orbit, turned_around
 from mconn import experiment, words
 from mconn.errors import ConfigError
 from mconn.experiment.tables import numbers, where

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from configs import word_text
-from experiments.word_text_stages import (
+from experiments.words.texts_stages import (
     CONTROL,
     HELD_OUT,
     SVD,

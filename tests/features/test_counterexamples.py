@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from experiments.coupling_constructions import with_copy, without_unit
+from experiments.features.coupling_constructions import with_copy, without_unit
 from mconn import features, paths, symmetry
 from tests.features.perceptrons import SECOND, after, apply, group, inputs, network, square
 

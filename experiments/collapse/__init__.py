@@ -1,0 +1,1 @@
+"""Variance that interpolated networks lose, and its repair."""

@@ -1,0 +1,1 @@
+"""The Hessian along paths."""

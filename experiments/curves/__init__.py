@@ -1,0 +1,1 @@
+"""Curves, surfaces, complexes and elastic bands of low loss."""

@@ -1,0 +1,1 @@
+"""What layers compute along paths and through a training."""

@@ -1,0 +1,1 @@
+"""Straight lines between trained networks, before and after their units are matched."""

@@ -1,0 +1,1 @@
+"""Networks that rely on different cues."""

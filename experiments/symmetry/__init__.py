@@ -1,0 +1,1 @@
+"""Groups that leave the function as it is: their size, their orbits, their limits."""

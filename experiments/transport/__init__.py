@@ -1,0 +1,1 @@
+"""Neurons as samples of a law."""
