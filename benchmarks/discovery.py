@@ -20,8 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import memory
+from mconn.jaxprs import Program, trace
 from mconn.models import GPT2, VGG16, Llama, resnet50, resnet152
-from mconn.symmetry.compat import Program, trace
 from mconn.symmetry.discover import label, leaf_shapes
 from mconn.symmetry.generators import read_group
 

@@ -14,10 +14,9 @@ from jaxtyping import Array, Float
 
 from mconn.errors import StructureError
 from mconn.features.capture import FeatureFn
+from mconn.jaxprs import Equation, Program, bind, evaluate, live, trace
 from mconn.landscape.certificates import Between
-from mconn.symmetry import Group, Value, activations
-from mconn.symmetry.activations import units_last
-from mconn.symmetry.compat import Equation, Program, bind_as_traced, evaluate, live, trace
+from mconn.symmetry import Group, Value, activations, units_last
 from mconn.types import ApplyFn, Params
 
 OUTPUTS = "outputs"
@@ -163,7 +162,7 @@ def evaluate_with(
     """The values numbered ``wanted`` while others are replaced by those that are given."""
 
     def replacing(equation: Equation, operands: Sequence[Any]) -> list[Any]:
-        results = bind_as_traced(equation, operands)
+        results = bind(equation, operands)
         return [
             values.get(number, result)
             for number, result in zip(equation.outputs, results, strict=True)

@@ -8,13 +8,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mconn.symmetry.compat import (
+from mconn.jaxprs import (
     BODIES,
     KEEP_ZERO,
     SUMS,
     Equation,
     Program,
-    bind_as_traced,
+    bind,
     evaluate,
     live,
 )
@@ -97,7 +97,7 @@ class Units:
 
         def without_rounding(equation: Equation, operands: Sequence[Any]) -> list[Any]:
             is_cast = equation.primitive == "convert_element_type"
-            return list(operands) if is_cast else bind_as_traced(equation, operands)
+            return list(operands) if is_cast else bind(equation, operands)
 
         (spread,) = evaluate(self.chain, [numbers], [self.addition.operand], without_rounding)
         return jnp.broadcast_to(spread, self.shape)

@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from mconn.jaxprs import Program, trace
 from mconn.repair.additions import Addition, Uses, uses
 from mconn.repair.scaling import Candidate, scales_alone
-from mconn.symmetry.action import check_fits
-from mconn.symmetry.compat import Program, trace
-from mconn.symmetry.group import Group
+from mconn.symmetry import Group, check_fits
 from mconn.trees import named_leaves
 from mconn.types import ApplyFn, Params
 

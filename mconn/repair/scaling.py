@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from mconn.jaxprs import Equation, Program, evaluate, live
 from mconn.repair.additions import Addition, Units
-from mconn.symmetry.compat import Equation, Program, evaluate, live
 
 TOLERANCE = 1e-3
 """Relative; a sum that is not proportional is wrong by tens of per cent."""

@@ -10,9 +10,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from mconn.errors import StructureError
+from mconn.jaxprs import Equation, bind, evaluate, trace
 from mconn.repair.additions import Units, uses
 from mconn.repair.layers import Layers
-from mconn.symmetry.compat import Equation, bind_as_traced, evaluate, trace
 from mconn.trees import named_leaves, wide
 from mconn.types import ApplyFn, Params
 
@@ -77,7 +77,7 @@ def walk(layers: Layers, apply: ApplyFn, params: Params, inputs: Any, visit: Vis
     }
 
     def apply_and_visit(equation: Equation, operands: Any) -> list[Any]:
-        results = bind_as_traced(equation, operands)
+        results = bind(equation, operands)
         return [
             visit(*visited[number], result) if number in visited else result
             for number, result in zip(equation.outputs, results, strict=True)

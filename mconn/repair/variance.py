@@ -10,8 +10,7 @@ from jaxtyping import Array, Float
 
 from mconn.checks import check_choice
 from mconn.repair.statistics import Moments
-from mconn.symmetry.activations import activations
-from mconn.symmetry.group import Group
+from mconn.symmetry import Group, activations
 from mconn.trees import wide
 from mconn.types import ApplyFn, Params
 

@@ -6,25 +6,41 @@ by an element, `canonical` brings them to a normal form, `fold` takes the scales
 `to_specification` write the group down.
 """
 
-from mconn.symmetry.action import Element, act
-from mconn.symmetry.activations import activations
+from mconn.symmetry.action import (
+    Element,
+    View,
+    act,
+    check_fits,
+    in_order,
+    move_leaf,
+    namespace,
+    take_along,
+)
+from mconn.symmetry.activations import activations, units_last
 from mconn.symmetry.canonical import canonical, canonical_element
-from mconn.symmetry.certify import Certificate, certify
+from mconn.symmetry.certify import Certificate, certify, draw_part
+from mconn.symmetry.describe import describe_kind
 from mconn.symmetry.discover import discover
 from mconn.symmetry.elements import (
+    CONTINUOUS,
     Tangent,
     compose,
     exp,
+    followed_by,
     identity,
+    identity_on_host,
+    identity_part,
     inverse,
     lift,
     log,
     random_element,
     random_tangent,
+    relative,
 )
 from mconn.symmetry.export import from_json, to_json
 from mconn.symmetry.fold import fold
 from mconn.symmetry.group import (
+    KINDS,
     Fibre,
     Generator,
     Group,
@@ -38,6 +54,8 @@ from mconn.symmetry.group import (
 from mconn.symmetry.specification import Specification, from_specification, to_specification
 
 __all__ = [
+    "CONTINUOUS",
+    "KINDS",
     "Certificate",
     "Element",
     "Fibre",
@@ -50,24 +68,37 @@ __all__ = [
     "Specification",
     "Tangent",
     "Value",
+    "View",
     "act",
     "activations",
     "canonical",
     "canonical_element",
     "certify",
+    "check_fits",
     "compose",
+    "describe_kind",
     "discover",
+    "draw_part",
     "exp",
     "fold",
+    "followed_by",
     "from_json",
     "from_specification",
     "identity",
+    "identity_on_host",
+    "identity_part",
+    "in_order",
     "inverse",
     "lift",
     "log",
+    "move_leaf",
+    "namespace",
     "permutations",
     "random_element",
     "random_tangent",
+    "relative",
+    "take_along",
     "to_json",
     "to_specification",
+    "units_last",
 ]

@@ -8,8 +8,8 @@ from jaxtyping import Array, Float
 
 from mconn.checks import check_choice
 from mconn.errors import StructureError
+from mconn.jaxprs import evaluate, trace
 from mconn.symmetry.action import check_fits
-from mconn.symmetry.compat import evaluate, trace
 from mconn.symmetry.group import Group, Value
 from mconn.types import ApplyFn, Params
 

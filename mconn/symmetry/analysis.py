@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
-from mconn.symmetry.compat import Equation, Program
+from mconn.jaxprs import Equation, Program
 from mconn.symmetry.fibres import Copies, closed, fibres_of_labels
 from mconn.symmetry.group import Kind, Pin, Place
 from mconn.symmetry.interpret import Run

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mconn.errors import SymmetryError
+from mconn.jaxprs import Program, trace, without_epsilon
 from mconn.symmetry.action import Element, act
-from mconn.symmetry.compat import Program, trace, without_epsilon
 from mconn.symmetry.elements import identity
 from mconn.symmetry.group import Generator, Group
 from mconn.symmetry.precision import evaluate_in_double, widened

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from mconn.errors import StructureError
+from mconn.jaxprs import Program, trace
 from mconn.symmetry import rules as rules  # fills the table
 from mconn.symmetry.analysis import Analysis
-from mconn.symmetry.compat import Program, trace
 from mconn.symmetry.generators import read_group
 from mconn.symmetry.group import Group
 from mconn.symmetry.interpret import Interpreter

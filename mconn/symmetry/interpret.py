@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mconn.symmetry.compat import Equation, Program, is_concrete
+from mconn.jaxprs import Equation, Program, is_concrete
 from mconn.symmetry.labels import Labels
 from mconn.symmetry.layout import Atom, Axis, Layout, atoms_of, uniform
 from mconn.symmetry.rotary import recognise

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from mconn.symmetry.compat import Equation, Program, bind, evaluate, has_jaxpr
+from mconn.jaxprs import Equation, Program, bind, evaluate, has_jaxpr
 
 
 def evaluate_in_double(program: Program, arguments: Sequence[Any]) -> list[Any]:

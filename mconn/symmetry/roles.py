@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import NamedTuple, TypeVar
 
-from mconn.symmetry.compat import Equation, Program
+from mconn.jaxprs import Equation, Program
 from mconn.symmetry.interpret import Run
 from mconn.symmetry.layout import Layout, atoms_of
 from mconn.symmetry.rules.contraction import summed_axes

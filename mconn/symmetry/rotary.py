@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mconn.symmetry.compat import Equation, Program, live
+from mconn.jaxprs import Equation, Program, live
 
 Monomial = tuple[int, ...]
 Polynomial = Mapping[Monomial, int]

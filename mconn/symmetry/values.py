@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from mconn.symmetry.compat import Equation, Program
+from mconn.jaxprs import Equation, Program
 from mconn.symmetry.group import Value
 from mconn.symmetry.labels import Labels
 from mconn.symmetry.layout import Layout, atoms_of, occurrences

@@ -9,10 +9,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mconn import trees
+from mconn import jaxprs, trees
 from mconn.errors import ConfigError
 from mconn.landscape.batches import fold
-from mconn.symmetry import compat
 from mconn.tangent.contraction import classes_of
 from mconn.tangent.factors import factorise
 from mconn.types import ApplyFn, Params
@@ -142,12 +141,12 @@ def estimate(
     leaves = jax.tree.leaves(factors)
     item = leaves[0].dtype.itemsize
     held = sum(leaf.size for leaf in leaves) * item // TRACED
-    live = peak(compat.trace(derivatives, params, inputs)) * item // TRACED
+    live = peak(jaxprs.trace(derivatives, params, inputs)) * item // TRACED
     entries = classes_of(factors) ** 2 if outputs == "full" else 1
     return Cost(SLACK * live, held, BLOCK_COPIES * entries * item)
 
 
-def peak(program: compat.Program) -> int:
+def peak(program: jaxprs.Program) -> int:
     """The largest number of entries that live at the same time, inputs and constants aside."""
     last = {number: i for i, each in enumerate(program.equations) for number in each.inputs}
     last |= dict.fromkeys(program.outputs, len(program.equations))

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from mconn.symmetry.compat import Equation
+from mconn.jaxprs import Equation
 
 
 def is_plain(equation: Equation) -> bool:

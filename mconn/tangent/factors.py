@@ -8,8 +8,8 @@ from jaxtyping import Array, Float
 
 from mconn import trees
 from mconn.errors import StructureError
+from mconn.jaxprs import Equation, Program, bind, evaluate
 from mconn.landscape.program import STATISTICS
-from mconn.symmetry.compat import Equation, Program, bind_as_traced, evaluate
 from mconn.tangent.find_products import find_products
 from mconn.tangent.products import Product
 from mconn.tangent.programs import trace
@@ -112,7 +112,7 @@ def shifted(
     def apply(equation: Equation, operands: Any) -> list[Any]:
         number = numbers.get(equation.outputs[0])
         if number is None:
-            return bind_as_traced(equation, operands)
+            return bind(equation, operands)
         result, activations[number] = products[number].multiply(operands)
         return [result + shifts[number]]
 

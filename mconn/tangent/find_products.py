@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Set
 from dataclasses import replace
 
-from mconn.symmetry.compat import Equation, Program
+from mconn.jaxprs import Equation, Program
 from mconn.tangent import convolutions
 from mconn.tangent.products import Product
 

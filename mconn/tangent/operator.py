@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from mconn import trees
 from mconn.checks import check_choice
 from mconn.errors import DataError, DivergenceError
-from mconn.symmetry.compat import Equation, bind_as_traced, evaluate
+from mconn.jaxprs import Equation, bind, evaluate
 from mconn.tangent.budget import MEMORY, Blocks, into_blocks
 from mconn.tangent.contraction import CONTRACTIONS, contract
 from mconn.tangent.factors import movable_leaves
@@ -165,7 +165,7 @@ def without_convolutions(apply: ApplyFn, params: Params, inputs: Any) -> Array:
 
     def multiply(equation: Equation, operands: Any) -> list[Any]:
         if equation.outputs[0] not in products:
-            return bind_as_traced(equation, operands)
+            return bind(equation, operands)
         return [products[equation.outputs[0]].multiply(operands)[0]]
 
     def of_example(example: Any) -> Array:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from mconn.symmetry.compat import Equation, bind_as_traced
+from mconn.jaxprs import Equation, bind
 from mconn.tangent import convolutions
 
 
@@ -50,7 +50,7 @@ class Product:
             order = convolutions.places(self.equation)
             result = jnp.moveaxis(result, range(result.ndim), order)
             return result, windows.reshape(-1, windows.shape[-1])
-        (result,) = bind_as_traced(self.equation, operands)
+        (result,) = bind(self.equation, operands)
         summed = self.summed_axes()
         kept = [axis for axis in range(activations.ndim) if axis not in summed]
         size = math.prod(activations.shape[axis] for axis in summed)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mconn.symmetry.compat import trace
+from mconn.jaxprs import trace
 from mconn.symmetry.precision import evaluate_in_double
 
 X = np.random.default_rng(0).normal(size=(2, 3)).astype(np.float32)

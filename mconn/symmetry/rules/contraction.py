@@ -1,6 +1,6 @@
 """Contractions and reductions: axes are summed over, and the others pass."""
 
-from mconn.symmetry.compat import Equation
+from mconn.jaxprs import Equation
 from mconn.symmetry.labels import Labels
 from mconn.symmetry.layout import Axis, Layout, axis_size, uniform
 from mconn.symmetry.rules.factors import factor

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
-from mconn.symmetry.compat import Equation, Program
+from mconn.jaxprs import Equation, Program
 from mconn.symmetry.labels import Labels
 from mconn.symmetry.layout import Layout, atoms_of
 from mconn.symmetry.rules.table import align_layouts, pin_everything

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import jax.numpy as jnp
 
-from mconn.symmetry.compat import Equation
+from mconn.jaxprs import Equation
 from mconn.symmetry.labels import Labels
 from mconn.symmetry.layout import Layout, uniform
 from mconn.symmetry.rules.table import (

@@ -1,6 +1,6 @@
 """Reading and writing at computed positions: axes taken whole pass, the indexed ones are pinned."""
 
-from mconn.symmetry.compat import Equation
+from mconn.jaxprs import Equation
 from mconn.symmetry.labels import Labels
 from mconn.symmetry.layout import Axis, Layout, axis_size
 from mconn.symmetry.rules.table import pin_axes, rule, zero_free

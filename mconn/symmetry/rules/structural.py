@@ -3,7 +3,7 @@
 import math
 from itertools import accumulate
 
-from mconn.symmetry.compat import Equation
+from mconn.jaxprs import Equation
 from mconn.symmetry.labels import Labels
 from mconn.symmetry.layout import Axis, Layout, atoms_of, axis_size, is_uniform, uniform
 from mconn.symmetry.rules.factors import factor

@@ -7,7 +7,7 @@ permutation of every label that it leaves free: permuting the operands permutes 
 
 from collections.abc import Callable, Sequence
 
-from mconn.symmetry.compat import Equation
+from mconn.jaxprs import Equation
 from mconn.symmetry.labels import Labels
 from mconn.symmetry.layout import Axis, Layout, axis_size, uniform
 

@@ -3,9 +3,16 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from symmetry_zoo import doubled
 
-from mconn.symmetry.compat import evaluate, trace
+from mconn.jaxprs import evaluate, trace
+
+
+@jax.custom_vjp
+def doubled(x):
+    return 2 * x
+
+
+doubled.defvjp(lambda x: (2 * x, None), lambda _, g: (3 * g,))
 
 X = np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3)
 
@@ -48,3 +55,14 @@ def test_control_flow_keeps_its_bodies():
     assert (scan.parameters["num_consts"], scan.parameters["num_carry"]) == (0, 1)
     for found, expected in zip(evaluate(program, [X], program.outputs), loops(X), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_custom_derivatives_are_kept_if_asked_for():
+    def value(x, custom_derivatives):
+        program = trace(calls, x, custom_derivatives=custom_derivatives)
+        return evaluate(program, [x], program.outputs)[0].sum()
+
+    expected = jax.grad(lambda x: calls(x)["h"].sum())(X)
+    found = jax.grad(lambda x: value(x, True))(X)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert not np.allclose(jax.grad(lambda x: value(x, False))(X), expected)
