@@ -35,11 +35,11 @@ from mconn.words import (
     corpus,
     count_words,
     evaluate_analogies,
+    place_questions,
     question_file,
     read_questions,
     train_sampled,
 )
-from mconn.words.algebra.questions import lexicon, placed
 
 
 def gensim_models() -> Any:
@@ -113,7 +113,7 @@ def compare_questions(sections: list[Section], vectors: Vectors, share: int) -> 
     tracemalloc.stop()
     rows = [["3CosAdd", f"{scores[-1].accuracy.value:.3f}", slow, fast, different, asked, memory]]
 
-    places = np.concatenate([placed(each, lexicon(vectors.words))[0] for each in sections])
+    places = np.concatenate(list(place_questions(vectors.words, sections).values()))
     start = time.perf_counter()
     found = answer(vectors.matrix, places[:, :3], Rule("multiply", epsilon=1e-6))
     fast = time.perf_counter() - start

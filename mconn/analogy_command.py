@@ -94,8 +94,7 @@ def check(options: AnalogyOptions) -> None:
     Raises:
         ConfigError: naming the option.
     """
-    from mconn.words import METHODS
-    from mconn.words.vectors.files import FORMATS
+    from mconn.words import FORMATS, METHODS
 
     if options.questions is None:
         raise ConfigError("there is no --questions: name a file of analogy questions")

@@ -29,45 +29,54 @@ exact_examples, exact_losses, pair_examples, pair_losses -- SGNS's loss, example
 entry_examples, entry_losses -- the squared error of a factorisation
 """
 
-from mconn.words.algebra.analogies import METHODS as METHODS, Rule as Rule, answer as answer
-from mconn.words.algebra.evaluate import (
-    Score as Score,
-    Share as Share,
-    evaluate_analogies as evaluate_analogies,
+from mconn.words.analogies import (
+    METHODS as METHODS,
+    Rule as Rule,
+    answer as answer,
+    expected_accuracy as expected_accuracy,
 )
-from mconn.words.algebra.geometry import (
+from mconn.words.attributes import (
+    AttributeModel as AttributeModel,
+    sample_counts as sample_counts,
+    sample_sentences as sample_sentences,
+)
+from mconn.words.coupling import (
+    RUNGS as RUNGS,
+    AlongPath as AlongPath,
+    Rung as Rung,
+    align_embeddings as align_embeddings,
+    embedding_symmetry as embedding_symmetry,
+    measure_path as measure_path,
+)
+from mconn.words.factors import (
+    Association as Association,
+    ExactConfig as ExactConfig,
+    Weights as Weights,
+    combined as combined,
+    factorise as factorise,
+    pmi as pmi,
+    sgns_loss as sgns_loss,
+    sgns_weights as sgns_weights,
+    train_exact as train_exact,
+)
+from mconn.words.geometry import (
+    Conditions as Conditions,
+    Errors as Errors,
+    analogy_errors as analogy_errors,
     attribute_space as attribute_space,
+    conditions as conditions,
     coplanarity as coplanarity,
+    cspmi as cspmi,
     direction as direction,
     directions as directions,
     parallelogram_defect as parallelogram_defect,
 )
-from mconn.words.algebra.information import (
-    Conditions as Conditions,
-    Errors as Errors,
-    analogy_errors as analogy_errors,
-    conditions as conditions,
-    cspmi as cspmi,
+from mconn.words.glove import (
+    Glove as Glove,
+    GloveConfig as GloveConfig,
+    train_glove as train_glove,
 )
-from mconn.words.algebra.questions import (
-    Section as Section,
-    place_questions as place_questions,
-    read_questions as read_questions,
-)
-from mconn.words.algebra.ties import expected_accuracy as expected_accuracy
-from mconn.words.attributes.model import AttributeModel as AttributeModel
-from mconn.words.attributes.sampling import (
-    sample_counts as sample_counts,
-    sample_sentences as sample_sentences,
-)
-from mconn.words.coupling.along import AlongPath as AlongPath, measure_path as measure_path
-from mconn.words.coupling.ladder import (
-    RUNGS as RUNGS,
-    Rung as Rung,
-    align_embeddings as align_embeddings,
-    embedding_symmetry as embedding_symmetry,
-)
-from mconn.words.coupling.losses import (
+from mconn.words.losses import (
     entry_examples as entry_examples,
     entry_losses as entry_losses,
     exact_examples as exact_examples,
@@ -75,96 +84,39 @@ from mconn.words.coupling.losses import (
     pair_examples as pair_examples,
     pair_losses as pair_losses,
 )
-from mconn.words.embeddings.exact import (
-    ExactConfig as ExactConfig,
-    sgns_loss as sgns_loss,
-    sgns_weights as sgns_weights,
-    train_exact as train_exact,
+from mconn.words.questions import (
+    Lexicon as Lexicon,
+    Score as Score,
+    Section as Section,
+    Share as Share,
+    evaluate_analogies as evaluate_analogies,
+    lexicon as lexicon,
+    place_questions as place_questions,
+    read_questions as read_questions,
 )
-from mconn.words.embeddings.glove import (
-    Glove as Glove,
-    GloveConfig as GloveConfig,
-    train_glove as train_glove,
+from mconn.words.rows import (
+    Subwords as Subwords,
+    composed as composed,
 )
-from mconn.words.embeddings.pmi import Association as Association, pmi as pmi
-from mconn.words.embeddings.sampled import (
+from mconn.words.sampled import (
     SampledConfig as SampledConfig,
     Trained as Trained,
     train_sampled as train_sampled,
 )
-from mconn.words.embeddings.spectral import combined as combined, factorise as factorise
-from mconn.words.embeddings.subwords import Subwords as Subwords, composed as composed
-from mconn.words.text.cooccurrence import count_pairs as count_pairs
-from mconn.words.text.corpora import corpus as corpus, question_file as question_file
-from mconn.words.text.tokens import sentences as sentences
-from mconn.words.text.vocabulary import Vocabulary as Vocabulary, count_words as count_words
-from mconn.words.text.windows import Window as Window
-from mconn.words.vectors.files import (
+from mconn.words.text import (
+    Vocabulary as Vocabulary,
+    corpus as corpus,
+    count_words as count_words,
+    question_file as question_file,
+    sentences as sentences,
+)
+from mconn.words.vectors import (
+    FORMATS as FORMATS,
+    Vectors as Vectors,
     read_vectors as read_vectors,
     write_vectors as write_vectors,
 )
-from mconn.words.vectors.vectors import Vectors as Vectors
-
-__all__ = [
-    "METHODS",
-    "RUNGS",
-    "AlongPath",
-    "Association",
-    "AttributeModel",
-    "Conditions",
-    "Errors",
-    "ExactConfig",
-    "Glove",
-    "GloveConfig",
-    "Rule",
-    "Rung",
-    "SampledConfig",
-    "Score",
-    "Section",
-    "Share",
-    "Subwords",
-    "Trained",
-    "Vectors",
-    "Vocabulary",
-    "Window",
-    "align_embeddings",
-    "analogy_errors",
-    "answer",
-    "attribute_space",
-    "combined",
-    "composed",
-    "conditions",
-    "coplanarity",
-    "corpus",
-    "count_pairs",
-    "count_words",
-    "cspmi",
-    "direction",
-    "directions",
-    "embedding_symmetry",
-    "entry_examples",
-    "entry_losses",
-    "evaluate_analogies",
-    "exact_examples",
-    "exact_losses",
-    "expected_accuracy",
-    "factorise",
-    "measure_path",
-    "pair_examples",
-    "pair_losses",
-    "parallelogram_defect",
-    "place_questions",
-    "pmi",
-    "question_file",
-    "read_questions",
-    "read_vectors",
-    "sample_counts",
-    "sample_sentences",
-    "sentences",
-    "sgns_loss",
-    "sgns_weights",
-    "train_exact",
-    "train_glove",
-    "train_sampled",
-    "write_vectors",
-]
+from mconn.words.windows import (
+    Window as Window,
+    count_pairs as count_pairs,
+)

@@ -9,6 +9,7 @@ from mconn.words import (
     METHODS,
     AttributeModel,
     Rule,
+    analogies,
     analogy_errors,
     answer,
     attribute_space,
@@ -22,8 +23,7 @@ from mconn.words import (
     parallelogram_defect,
     pmi,
 )
-from mconn.words.algebra import analogies
-from mconn.words.algebra.analogies import scores_of
+from mconn.words.analogies import _scores_of as scores_of
 
 MODEL = AttributeModel((0.3, 0.4, 0.5, 0.6))
 QUESTIONS = np.concatenate(list(MODEL.questions().values()))
@@ -53,8 +53,8 @@ def by_definition(matrix, question, rule):
 @pytest.mark.parametrize("exclude", [True, False])
 @pytest.mark.parametrize(("block", "chunk", "cores"), [(1 << 23, 64, 1), (8 * 30 * 7, 5, 3)])
 def test_answers_are_the_best_by_definition(method, exclude, block, chunk, cores, monkeypatch):
-    monkeypatch.setattr(analogies, "BLOCK_BYTES", block)
-    monkeypatch.setattr(analogies, "CHUNK", chunk)
+    monkeypatch.setattr(analogies, "_BLOCK_BYTES", block)
+    monkeypatch.setattr(analogies, "_CHUNK", chunk)
     monkeypatch.setattr(analogies, "cores", lambda: cores)
     rng = np.random.default_rng(0)
     matrix = rng.standard_normal((80, 9))

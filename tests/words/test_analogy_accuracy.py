@@ -3,7 +3,7 @@ import pytest
 
 from mconn.errors import ConfigError, DataError
 from mconn.words import Rule, Share, Vectors, answer, evaluate_analogies, read_questions
-from mconn.words.algebra.questions import lexicon
+from mconn.words.questions import lexicon
 
 FILE = """: capitals
 Athens Greece Oslo Norway

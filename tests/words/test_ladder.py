@@ -5,7 +5,7 @@ import pytest
 from mconn import align, symmetry
 from mconn.errors import ConfigError, MconnError, StructureError
 from mconn.words import RUNGS, AttributeModel, align_embeddings, embedding_symmetry, factorise, pmi
-from mconn.words.coupling.ladder import products
+from mconn.words.coupling import products
 
 PMI = pmi(AttributeModel((0.3, 0.4, 0.5, 0.6)).joint).matrix
 

@@ -5,9 +5,16 @@ import pytest
 
 from mconn.data.folders import find_folder
 from mconn.errors import ConfigError, DataError
-from mconn.words import Vocabulary, Window, corpus, count_pairs, count_words, sentences
-from mconn.words.text import tokens
-from mconn.words.text.corpora import CORPORA
+from mconn.words import (
+    Vocabulary,
+    Window,
+    corpus,
+    count_pairs,
+    count_words,
+    sentences,
+    text as tokens,
+)
+from mconn.words.text import CORPORA
 
 TEXT = "the cat saw the dog\nthe dog saw the cat and the mouse\na mouse\n"
 
@@ -29,7 +36,7 @@ def test_words_are_runs_of_letters_and_digits_without_marks():
 
 
 def test_one_endless_line_is_read_in_pieces_that_cut_no_word(tmp_path, monkeypatch):
-    monkeypatch.setattr(tokens, "CHARACTERS", 64)
+    monkeypatch.setattr(tokens, "_CHARACTERS", 64)
     file = tmp_path / "text.txt"
     words = [f"word{'x' * (i % 9)}" for i in range(200)]
     file.write_text(" ".join(words), encoding="utf-8")

@@ -9,15 +9,15 @@ from mconn.words import (
     Subwords,
     Vocabulary,
     Window,
+    composed,
     count_words,
     pmi,
     sample_sentences,
     train_glove,
     train_sampled,
 )
-from mconn.words.embeddings.sampled import pairs_of, whole
-from mconn.words.embeddings.subwords import composed
-from mconn.words.text.windows import blocks
+from mconn.words.sampled import pairs_of, whole
+from mconn.words.windows import blocks
 
 MODEL = AttributeModel((0.3, 0.5, 0.7))
 PAIRS = Window(1, "flat")

@@ -221,7 +221,7 @@ def test_questions_of_a_file_are_asked_by_section():
 
 
 def test_the_pairs_of_an_attribute_are_those_of_its_questions():
-    from mconn.words.algebra.questions import pairs_of_questions
+    from mconn.words.questions import pairs_of_questions
 
     for (name, questions), k in zip(QUESTIONS.items(), itertools.count(), strict=False):
         assert name == f"attribute {k + 1}"

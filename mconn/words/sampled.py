@@ -9,22 +9,23 @@ as it is; and rows move by AdaGrad instead of by one small step per pair.
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from mconn.errors import ConfigError, DataError, DivergenceError
-from mconn.words.embeddings.rows import Table, descend, fresh
-from mconn.words.embeddings.subwords import Parts, Subwords, composed, whole_words
-from mconn.words.text.tokens import Sentences
-from mconn.words.text.vocabulary import Vocabulary
-from mconn.words.text.windows import Block, Window, blocks, chance_to_stay, neighbours
+from mconn.errors import ConfigError, DataError
+from mconn.words.rows import Subwords, Table, composed, finite_losses, stacked, whole_words
+from mconn.words.text import Sentences, Vocabulary
+from mconn.words.windows import Block, Window, blocks, chance_to_stay, neighbours
 
-CALL = 64
+_CALL = 64
 """Batches in one call of the compiled program."""
+
+_State: TypeAlias = tuple[Table, Table]
+"""The rows that words are made of, and the contexts."""
 
 
 @dataclass(frozen=True)
@@ -108,40 +109,40 @@ def train_sampled(
         DivergenceError: if a loss is not finite, naming the seed.
     """
     encoded = whole(blocks(text, vocabulary))
-    parts = (config.subwords.parts if config.subwords else whole_of)(vocabulary.words)
-    generators = [np.random.default_rng(seed) for seed in seeds]
-    state = stacked([start(config, vocabulary, generator) for generator in generators])
+    words = vocabulary.words
+    parts = config.subwords.parts(words) if config.subwords else whole_words(len(words))
+    rngs = [np.random.default_rng(seed) for seed in seeds]
+    state = stacked([_start(config, vocabulary, rng) for rng in rngs])
     scale = jnp.asarray(np.float32(config.negatives / config.shared))
     losses, count = [], 0
-    for progress, pairs in chunks(encoded, vocabulary, config, generators):
+    for progress, pairs in _chunks(encoded, vocabulary, config, rngs):
         shape = (pairs.shape[1], config.shared)
-        samples = [noise(vocabulary, config, shape, each) for each in generators]
+        samples = [noise(vocabulary, config, shape, rng) for rng in rngs]
         rates = np.float32(config.learning_rate) * np.maximum(1 - progress, 1e-3)
         inputs = (pairs, np.stack(samples), rates.astype(np.float32))
-        state, measured = advance(state, parts, *(jnp.asarray(each) for each in inputs), scale)
+        state, measured = _advance(state, parts, *(jnp.asarray(each) for each in inputs), scale)
         losses.append(np.asarray(measured))
         count += pairs.shape[1] * pairs.shape[2]
-    return finished(state, parts, np.stack(losses, axis=1), count, seeds)
+    tables, contexts = (np.asarray(table.rows) for table in state)
+    vectors = np.stack([composed(parts, table) for table in tables])
+    return Trained(vectors, contexts, tables, finite_losses(losses, seeds), count)
 
 
-def chunks(
+def _chunks(
     encoded: Block,
     vocabulary: Vocabulary,
     config: SampledConfig,
-    generators: Sequence[np.random.Generator],
+    rngs: Sequence[np.random.Generator],
 ) -> Iterator[tuple[Float[np.ndarray, " steps"], Int[np.ndarray, "seeds steps batch 2"]]]:
     """The pairs of all epochs, in calls of one size, and how far every step is from 0 to 1.
 
     The seeds thin out differently many words, and take steps together. Pairs that do not fill a
     call wait for the next epoch, those of the last one are left out.
-
-    Raises:
-        DataError: if there is no pair.
     """
-    waiting = [np.zeros((0, 2), np.int32) for _ in generators]
+    waiting = [np.zeros((0, 2), np.int32) for _ in rngs]
     size = steps = calls = done = 0
     for _ in range(config.epochs):
-        drawn = [pairs_of(encoded, vocabulary, config, generator) for generator in generators]
+        drawn = [pairs_of(encoded, vocabulary, config, rng) for rng in rngs]
         waiting = [np.concatenate(both) for both in zip(waiting, drawn, strict=True)]
         if not calls:
             count = min(len(pairs) for pairs in waiting)
@@ -151,36 +152,14 @@ def chunks(
                     "window"
                 )
             size = min(config.batch_size, count)
-            steps = min(CALL, count // size)
+            steps = min(_CALL, count // size)
             calls = config.epochs * count / (steps * size)
         while min(len(pairs) for pairs in waiting) >= steps * size:
             taken = np.stack([pairs[: steps * size] for pairs in waiting])
             progress = (done + np.arange(steps) / steps) / calls
-            yield progress, taken.reshape(len(generators), steps, size, 2)
+            yield progress, taken.reshape(len(rngs), steps, size, 2)
             waiting = [pairs[steps * size :] for pairs in waiting]
             done += 1
-
-
-def whole_of(words: Sequence[str]) -> Parts:
-    """Every word is its own part."""
-    return whole_words(len(words))
-
-
-def finished(
-    state: tuple[Table, Table],
-    parts: Parts,
-    losses: Float[np.ndarray, "seeds calls"],
-    count: int,
-    seeds: Sequence[int],
-) -> Trained:
-    """The vectors of the words, checked."""
-    finite = np.isfinite(losses).all(axis=1)
-    if not finite.all():
-        seed = seeds[int(np.argmin(finite))]
-        raise DivergenceError(f"the loss of seed {seed} is not finite: lower learning_rate")
-    tables = np.asarray(state[0].rows)
-    words = np.stack([composed(parts, table) for table in tables])
-    return Trained(words, np.asarray(state[1].rows), tables, losses, count)
 
 
 def whole(parts: Iterator[Block]) -> Block:
@@ -197,71 +176,51 @@ def whole(parts: Iterator[Block]) -> Block:
     )
 
 
-def start(
-    config: SampledConfig, vocabulary: Vocabulary, generator: np.random.Generator
+def _start(
+    config: SampledConfig, vocabulary: Vocabulary, rng: np.random.Generator
 ) -> tuple[Table, Table]:
-    """Uniform words and zero contexts, as in word2vec."""
     rows = len(vocabulary) + (config.subwords.buckets if config.subwords else 0)
-    uniform = (generator.random((rows, config.dimension)) - 0.5) / config.dimension
-    return fresh(uniform), fresh(np.zeros((len(vocabulary), config.dimension)))
-
-
-def stacked(states: Sequence[tuple[Table, Table]]) -> tuple[Table, Table]:
-    """The states of the seeds with a leading axis."""
-    return jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *states)
+    contexts = Table.fresh(np.zeros((len(vocabulary), config.dimension)))
+    return Table.uniform(rows, config.dimension, rng), contexts
 
 
 def pairs_of(
-    encoded: Block,
-    vocabulary: Vocabulary,
-    config: SampledConfig,
-    generator: np.random.Generator,
+    encoded: Block, vocabulary: Vocabulary, config: SampledConfig, rng: np.random.Generator
 ) -> Int[np.ndarray, "pairs 2"]:
     """All pairs of one pass in a random order: words thinned out and windows drawn anew."""
-    stays = chance_to_stay(vocabulary, config.window.subsample)
-    if stays is not None:
-        keep = generator.random(len(encoded.words)) < stays[encoded.words]
-        encoded = Block(encoded.words[keep], encoded.sentence[keep])
+    encoded = encoded.thinned(chance_to_stay(vocabulary, config.window.subsample), rng)
     size = config.window.size
     reach = np.full(len(encoded.words), size)
     if config.window.weighting == "dynamic":
-        reach = generator.integers(1, size + 1, len(encoded.words))
+        reach = rng.integers(1, size + 1, len(encoded.words))
     found = []
     for distance in range(1, size + 1):
         first, second = neighbours(encoded, distance)
         for centre, context in ((first, second), (second, first)):
             near = reach[centre] >= distance
             found.append(np.stack([centre[near], context[near]], axis=1))
-    pairs = encoded.words[np.concatenate(found)].astype(np.int32)
-    return generator.permutation(pairs)
+    return rng.permutation(encoded.words[np.concatenate(found)].astype(np.int32))
 
 
 def noise(
-    vocabulary: Vocabulary,
-    config: SampledConfig,
-    shape: tuple[int, int],
-    generator: np.random.Generator,
+    vocabulary: Vocabulary, config: SampledConfig, shape: tuple[int, int], rng: np.random.Generator
 ) -> Int[np.ndarray, "..."]:
     """Negative samples: contexts by the power of their frequencies."""
     levels = np.cumsum(vocabulary.counts.astype(np.float64) ** config.smoothing)
-    drawn = generator.random(shape) * levels[-1]
+    drawn = rng.random(shape) * levels[-1]
     return np.searchsorted(levels, drawn, side="right").astype(np.int32)
 
 
 @functools.partial(jax.jit, donate_argnums=0)
-def advance(
-    state: tuple[Table, Table],
+def _advance(
+    state: _State,
     parts: Any,
     batches: Int[Array, "seeds steps batch 2"],
     samples: Int[Array, "seeds steps shared"],
     rates: Float[Array, " steps"],
     scale: Float[Array, ""],
-) -> tuple[tuple[Table, Table], Float[Array, " seeds"]]:
-    """Some steps of all seeds, and their mean loss per pair."""
-
-    def step(
-        state: tuple[Table, Table], drawn: tuple[Array, Array, Array]
-    ) -> tuple[tuple[Table, Table], Array]:
+) -> tuple[_State, Float[Array, " seeds"]]:
+    def step(state: _State, drawn: tuple[Array, Array, Array]) -> tuple[_State, Array]:
         (words, contexts), (pairs, negatives, rate) = state, drawn
         places, shares = parts.places[pairs[:, 0]], parts.shares[pairs[:, 0]]
         # One part for each word is the common case, for which nothing is summed.
@@ -276,13 +235,11 @@ def advance(
         spread = (shares[:, :, None] * inward[:, None]).reshape(-1, inward.shape[1])
         touched = jnp.concatenate([pairs[:, 1], negatives])
         return (
-            descend(words, places.reshape(-1), spread, rate),
-            descend(contexts, touched, outward, rate),
+            words.descended(places.reshape(-1), spread, rate),
+            contexts.descended(touched, outward, rate),
         ), loss
 
-    def run(
-        state: tuple[Table, Table], batches: Array, samples: Array
-    ) -> tuple[tuple[Table, Table], Array]:
+    def run(state: _State, batches: Array, samples: Array) -> tuple[_State, Array]:
         state, losses = jax.lax.scan(step, state, (batches, samples, rates))
         return state, losses.mean()
 

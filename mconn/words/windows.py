@@ -1,17 +1,17 @@
-"""Pairs of a word and a context in a window, from blocks of a text written as numbers."""
+"""Pairs of a word and a context in a window, block by block, and how often they occur together."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sparse
 from jaxtyping import Float, Int
 
 from mconn.checks import check_choice
 from mconn.errors import ConfigError
-from mconn.words.text.tokens import Sentences
-from mconn.words.text.vocabulary import Vocabulary
+from mconn.words.text import Sentences, Vocabulary
 
-WEIGHTINGS = ("flat", "dynamic", "harmonic")
+_WEIGHTINGS = ("flat", "dynamic", "harmonic")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Window:
     subsample: float | None = None
 
     def __post_init__(self) -> None:
-        check_choice("weighting", self.weighting, WEIGHTINGS)
+        check_choice("weighting", self.weighting, _WEIGHTINGS)
         if self.size < 1:
             raise ConfigError(f"size is {self.size}: a window needs a word on either side")
         if self.subsample is not None and not self.subsample > 0:
@@ -52,6 +52,15 @@ class Block:
 
     words: Int[np.ndarray, " n"]
     sentence: Int[np.ndarray, " n"]
+
+    def thinned(
+        self, stays: Float[np.ndarray, " words"] | None, rng: np.random.Generator
+    ) -> "Block":
+        """The words that survive, by the chance of every word of the vocabulary; all if None."""
+        if stays is None:
+            return self
+        keep = rng.random(len(self.words)) < stays[self.words]
+        return Block(self.words[keep], self.sentence[keep])
 
 
 def blocks(
@@ -74,19 +83,19 @@ def blocks(
         seed: of the thinning.
         words: of a block; a sentence is never cut.
     """
-    index: Mapping[str, int] = vocabulary.index
+    index = vocabulary.index
     stays = chance_to_stay(vocabulary, subsample)
-    generator = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     places: list[int] = []
     ends: list[int] = []
     for sentence in text:
         places += [index[word] for word in sentence if word in index]
         ends.append(len(places))
         if len(places) >= words:
-            yield thinned(places, ends, stays, generator)
+            yield _block(places, ends).thinned(stays, rng)
             places, ends = [], []
     if places:
-        yield thinned(places, ends, stays, generator)
+        yield _block(places, ends).thinned(stays, rng)
 
 
 def chance_to_stay(
@@ -99,19 +108,9 @@ def chance_to_stay(
     return np.minimum(1.0, np.sqrt(ratio) + ratio)
 
 
-def thinned(
-    places: list[int],
-    ends: list[int],
-    stays: Float[np.ndarray, " words"] | None,
-    generator: np.random.Generator,
-) -> Block:
-    """The block of these sentences."""
-    block = np.array(places, np.int64)
+def _block(places: list[int], ends: list[int]) -> Block:
     sentence = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
-    if stays is not None:
-        keep = generator.random(len(block)) < stays[block]
-        block, sentence = block[keep], sentence[keep]
-    return Block(block, sentence)
+    return Block(np.array(places, np.int64), sentence)
 
 
 def neighbours(
@@ -121,3 +120,43 @@ def neighbours(
     same = block.sentence[:-distance] == block.sentence[distance:]
     first = np.nonzero(same)[0]
     return first, first + distance
+
+
+def count_pairs(
+    text: Sentences,
+    vocabulary: Vocabulary,
+    window: Window | None = None,
+    *,
+    seed: int = 0,
+    block: int = 1_000_000,
+) -> sparse.csr_array:
+    """Count the pairs of a word and a context.
+
+    A pair counts with the weight of its distance, and in both directions, so that the matrix is
+    symmetric. Memory holds the matrix and the pairs of one block at one distance.
+
+    Args:
+        text: from `sentences`.
+        vocabulary: of the text.
+        window: which neighbours count; five on either side, dynamic, by default.
+        seed: of the thinning, if the window thins words out.
+        block: words that are counted at once.
+
+    Returns:
+        Counts in float64, shape (words, words). It may have no entry: see `mconn.words.pmi`.
+    """
+    window = window or Window()
+    size = len(vocabulary)
+    total = sparse.csr_array((size, size), dtype=np.float64)
+    for part in blocks(text, vocabulary, subsample=window.subsample, seed=seed, words=block):
+        for distance in range(1, window.size + 1):
+            total = total + _ahead(part, distance, window.weight(distance), size)
+    return sparse.csr_array(total + total.T)
+
+
+def _ahead(block: Block, distance: int, weight: float, size: int) -> sparse.csr_array:
+    first, second = neighbours(block, distance)
+    pairs, times = np.unique(block.words[first] * size + block.words[second], return_counts=True)
+    return sparse.csr_array(
+        sparse.coo_array((weight * times, (pairs // size, pairs % size)), shape=(size, size))
+    )

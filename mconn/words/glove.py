@@ -8,7 +8,7 @@ J. Pennington, R. Socher and C. Manning, *GloVe: Global vectors for word represe
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +16,9 @@ import numpy as np
 import scipy.sparse as sparse
 from jaxtyping import Array, Float, Int
 
-from mconn.errors import ConfigError, DivergenceError
-from mconn.words.embeddings.pmi import Matrix, check_counts
-from mconn.words.embeddings.rows import Table, descend, fresh
+from mconn.errors import ConfigError
+from mconn.words.factors import Matrix, check_counts
+from mconn.words.rows import Table, finite_losses, stacked
 
 
 @dataclass(frozen=True)
@@ -70,11 +70,20 @@ class Glove(NamedTuple):
     losses: Float[np.ndarray, "seeds epochs"]
 
 
-class Side(NamedTuple):
+class _Side(NamedTuple):
     """The vectors and the biases of the words, or of the contexts."""
 
     vectors: Table
     biases: Table
+
+    def descended(self, places: Array, slope: Array, inputs: Array, rate: Array) -> "_Side":
+        return _Side(
+            self.vectors.descended(places, slope * inputs, rate),
+            self.biases.descended(places, slope, rate),
+        )
+
+
+_State: TypeAlias = tuple[_Side, _Side]
 
 
 def train_glove(counts: Matrix, config: GloveConfig, seeds: Sequence[int]) -> Glove:
@@ -96,56 +105,41 @@ def train_glove(counts: Matrix, config: GloveConfig, seeds: Sequence[int]) -> Gl
     seen = table.data[keep].astype(np.float32)
     size = min(config.batch_size, len(seen))
     steps = len(seen) // size
-    generators = [np.random.default_rng(seed) for seed in seeds]
-    states = [start(table.shape, config.dimension, generator) for generator in generators]
-    state = jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves)), *states)
+    rngs = [np.random.default_rng(seed) for seed in seeds]
+    state = stacked([_start(table.shape, config.dimension, rng) for rng in rngs])
+    weight = np.minimum(1, (seen / config.largest_count) ** config.power)
     losses = []
     for _ in range(config.epochs):
-        order = np.stack([g.permutation(len(seen))[: steps * size] for g in generators])
+        order = np.stack([rng.permutation(len(seen))[: steps * size] for rng in rngs])
         order = order.reshape(len(seeds), steps, size)
-        weights = np.minimum(1, (seen / config.largest_count) ** config.power)
         pairs = np.stack([rows[order], columns[order]], axis=-1)
-        drawn = (pairs, np.log(seen)[order], weights[order], np.float32(config.learning_rate))
-        state, measured = advance(state, *(jnp.asarray(each) for each in drawn))
+        drawn = (pairs, np.log(seen)[order], weight[order], np.float32(config.learning_rate))
+        state, measured = _advance(state, *(jnp.asarray(each) for each in drawn))
         losses.append(np.asarray(measured))
-    found = np.stack(losses, axis=1)
-    finite = np.isfinite(found).all(axis=1)
-    if not finite.all():
-        seed = seeds[int(np.argmin(finite))]
-        raise DivergenceError(f"the loss of seed {seed} is not finite: lower learning_rate")
     words, contexts = (
         (np.asarray(side.vectors.rows), np.asarray(side.biases.rows)[..., 0]) for side in state
     )
-    return Glove(words[0], contexts[0], words[1], contexts[1], found)
+    measured = finite_losses(losses, seeds)
+    return Glove(words[0], contexts[0], words[1], contexts[1], measured)
 
 
-def start(
-    sizes: tuple[int, ...], dimension: int, generator: np.random.Generator
-) -> tuple[Side, Side]:
-    """Uniform entries, for words and contexts."""
+def _start(sizes: tuple[int, ...], dimension: int, rng: np.random.Generator) -> _State:
     words, contexts = (
-        Side(
-            fresh((generator.random((size, dimension)) - 0.5) / dimension),
-            fresh(np.zeros((size, 1))),
-        )
+        _Side(Table.uniform(size, dimension, rng), Table.fresh(np.zeros((size, 1))))
         for size in sizes
     )
     return words, contexts
 
 
 @functools.partial(jax.jit, donate_argnums=0)
-def advance(
-    state: tuple[Side, Side],
+def _advance(
+    state: _State,
     pairs: Int[Array, "seeds steps batch 2"],
     targets: Float[Array, "seeds steps batch"],
     weights: Float[Array, "seeds steps batch"],
     rate: Float[Array, ""],
-) -> tuple[tuple[Side, Side], Float[Array, " seeds"]]:
-    """An epoch of all seeds, and their mean loss."""
-
-    def step(
-        state: tuple[Side, Side], drawn: tuple[Array, Array, Array]
-    ) -> tuple[tuple[Side, Side], Array]:
+) -> tuple[_State, Float[Array, " seeds"]]:
+    def step(state: _State, drawn: tuple[Array, Array, Array]) -> tuple[_State, Array]:
         words, contexts = state
         pairs, target, weight = drawn
         rows, columns = pairs[:, 0], pairs[:, 1]
@@ -153,20 +147,10 @@ def advance(
         biases = words.biases.rows[rows, 0] + contexts.biases.rows[columns, 0]
         error = jnp.sum(left * right, axis=1) + biases - target
         slope = (weight * error)[:, None]
-        return (
-            Side(
-                descend(words.vectors, rows, slope * right, rate),
-                descend(words.biases, rows, slope, rate),
-            ),
-            Side(
-                descend(contexts.vectors, columns, slope * left, rate),
-                descend(contexts.biases, columns, slope, rate),
-            ),
-        ), jnp.mean(weight * error**2)
+        words = words.descended(rows, slope, right, rate)
+        return (words, contexts.descended(columns, slope, left, rate)), jnp.mean(weight * error**2)
 
-    def run(
-        state: tuple[Side, Side], pairs: Array, targets: Array, weights: Array
-    ) -> tuple[tuple[Side, Side], Array]:
+    def run(state: _State, pairs: Array, targets: Array, weights: Array) -> tuple[_State, Array]:
         state, losses = jax.lax.scan(step, state, (pairs, targets, weights))
         return state, losses.mean()
 

@@ -28,10 +28,10 @@ from mconn.machine import cores
 
 METHODS = ("add", "multiply", "direction")
 
-BLOCK_BYTES = 1 << 23
+_BLOCK_BYTES = 1 << 23
 """Memory of the cosines that are held at once."""
 
-CHUNK = 64
+_CHUNK = 64
 """Questions whose scores are held at once."""
 
 
@@ -83,19 +83,19 @@ def answer(
         DataError: if a word of a question has a zero vector or there are too few words.
     """
     rule = rule or Rule()
-    check(matrix, questions)
+    _check_questions(matrix, questions)
     asked, places = np.unique(questions, return_inverse=True)
     places = places.reshape(questions.shape)
-    words = unit_rows(matrix[asked])
+    words = _unit_rows(matrix[asked])
     known = words @ words.T
-    left_out = excluded(questions, spellings) if rule.exclude else nothing(questions)
+    left_out = _excluded(questions if rule.exclude else questions[:, :0], spellings)
     best = np.full(len(questions), -np.inf, words.dtype)
     found = np.zeros(len(questions), np.int64)
-    size = max(1, BLOCK_BYTES // (words.itemsize * len(asked)))
+    size = max(1, _BLOCK_BYTES // (words.itemsize * len(asked)))
 
-    def search(start: int, block: int, cosines: Cosines, chunks: range) -> None:
+    def search(start: int, block: int, cosines: _Cosines, chunks: range) -> None:
         for first in chunks:
-            rows = slice(first, first + CHUNK)
+            rows = slice(first, first + _CHUNK)
             scores = cosines.scores(places[rows])
             question, word = left_out.within(first, start, block)
             scores[question, word] = -np.inf
@@ -107,16 +107,16 @@ def answer(
 
     # The products use every core by themselves; the sums of rows need threads to do so.
     workers = cores()
-    shares = [range(i * CHUNK, len(questions), workers * CHUNK) for i in range(workers)]
+    shares = [range(i * _CHUNK, len(questions), workers * _CHUNK) for i in range(workers)]
     with ThreadPoolExecutor(workers) as pool:
         for start in range(0, len(matrix), size):
-            block = unit_rows(matrix[start : start + size])
-            cosines = Cosines(words @ block.T, known, rule)
+            block = _unit_rows(matrix[start : start + size])
+            cosines = _Cosines(words @ block.T, known, rule)
             list(pool.map(partial(search, start, len(block), cosines), shares))
     return found
 
 
-def scores_of(
+def _scores_of(
     matrix: Float[np.ndarray, "words dimension"],
     questions: Int[np.ndarray, "questions 3"],
     rule: Rule | None = None,
@@ -124,32 +124,24 @@ def scores_of(
     """The scores of all candidates, some questions at a time; -inf for words that are left out.
 
     Memory holds the cosines of the questions' words with all words, and the scores of a chunk.
-
-    Raises:
-        DataError: as `answer`.
     """
     rule = rule or Rule()
-    check(matrix, questions)
+    _check_questions(matrix, questions)
     asked, places = np.unique(questions, return_inverse=True)
     places = places.reshape(questions.shape)
-    words = unit_rows(matrix)
-    cosines = Cosines(words[asked] @ words.T, words[asked] @ words[asked].T, rule)
-    for first in range(0, len(questions), CHUNK):
-        rows = slice(first, first + CHUNK)
+    words = _unit_rows(matrix)
+    cosines = _Cosines(words[asked] @ words.T, words[asked] @ words[asked].T, rule)
+    for first in range(0, len(questions), _CHUNK):
+        rows = slice(first, first + _CHUNK)
         scores = cosines.scores(places[rows])
         if rule.exclude:
             np.put_along_axis(scores, questions[rows], -np.inf, axis=1)
         yield scores
 
 
-def check(
+def _check_questions(
     matrix: Float[np.ndarray, "words dimension"], questions: Int[np.ndarray, "questions 3"]
 ) -> None:
-    """Refuse vectors that cannot answer.
-
-    Raises:
-        DataError: naming the place of the word.
-    """
     if len(matrix) < 4:
         raise DataError(f"there are {len(matrix)} words: an analogy needs four")
     asked = np.unique(questions)
@@ -161,14 +153,15 @@ def check(
         )
 
 
-def unit_rows(matrix: Float[np.ndarray, "words dimension"]) -> Float[np.ndarray, "words dimension"]:
-    """Rows of length one; zero rows stay."""
+def _unit_rows(
+    matrix: Float[np.ndarray, "words dimension"],
+) -> Float[np.ndarray, "words dimension"]:
     rows = matrix if matrix.dtype == np.float64 else matrix.astype(np.float32)
     lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]
     return rows / np.where(lengths > 0, lengths, 1)
 
 
-class Cosines:
+class _Cosines:
     """The cosines of the questions' words with a block of candidates, ready for one rule."""
 
     def __init__(
@@ -190,7 +183,6 @@ class Cosines:
                 self.far = np.where(gap > shortest, 1 / np.sqrt(gap), np.nan)
 
     def scores(self, questions: Int[np.ndarray, "chunk 3"]) -> Float[np.ndarray, "chunk block"]:
-        """The score of every candidate of the block, for a few questions."""
         a, b, c = questions.T
         scores = self.near[b]
         if self.rule.method == "multiply":
@@ -208,7 +200,7 @@ class Cosines:
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class _LeftOut:
     """The words that are no answers: a question and a word, entry by entry, in their order."""
 
     question: Int[np.ndarray, " n"]
@@ -217,34 +209,64 @@ class LeftOut:
     def within(
         self, first: int, start: int, words: int
     ) -> tuple[Int[np.ndarray, " some"], Int[np.ndarray, " some"]]:
-        """Those of a chunk of questions and a block of words, counted from its corner."""
-        low, high = np.searchsorted(self.question, (first, first + CHUNK))
+        low, high = np.searchsorted(self.question, (first, first + _CHUNK))
         word = self.word[low:high] - start
         inside = (word >= 0) & (word < words)
         return self.question[low:high][inside] - first, word[inside]
 
 
-def nothing(questions: Int[np.ndarray, "questions 3"]) -> LeftOut:
-    """Every word may be an answer."""
-    empty = questions[:0, 0]
-    return LeftOut(empty, empty)
-
-
-def excluded(
-    questions: Int[np.ndarray, "questions 3"],
-    spellings: Int[np.ndarray, " words"] | None,
-) -> LeftOut:
-    """The words of the questions, in all their spellings."""
+def _excluded(
+    words: Int[np.ndarray, "questions some"], spellings: Int[np.ndarray, " words"] | None
+) -> _LeftOut:
+    question, word = np.repeat(np.arange(len(words)), words.shape[1]), words.ravel()
     if spellings is None:
-        return LeftOut(np.repeat(np.arange(len(questions)), 3), questions.ravel())
+        return _LeftOut(question, word)
     order = np.argsort(spellings, kind="stable")
-    ordered = spellings[order]
-    wanted = spellings[questions.ravel()]
-    low, high = (np.searchsorted(ordered, wanted, side=side) for side in ("left", "right"))
-    counts = high - low
-    ends = np.cumsum(counts)
-    within = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - counts, counts)
-    return LeftOut(
-        np.repeat(np.repeat(np.arange(len(questions)), 3), counts),
-        order[np.repeat(low, counts) + within],
-    )
+    sides = [np.searchsorted(spellings[order], spellings[word], side=s) for s in ("left", "right")]
+    counts = sides[1] - sides[0]
+    within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return _LeftOut(np.repeat(question, counts), order[np.repeat(sides[0], counts) + within])
+
+
+def expected_accuracy(
+    matrix: Float[np.ndarray, "words dimension"],
+    questions: Int[np.ndarray, "questions 4"],
+    rule: Rule | None = None,
+    tolerance: float = 1e-9,
+) -> float:
+    """The expected share of right answers if ties are broken by lot.
+
+    Args:
+        matrix: a vector per word; use float64.
+        questions: the places of a, b, c and d.
+        rule: how; 3CosAdd without the question's words by default.
+        tolerance: how much two scores may differ and be equal.
+
+    Raises:
+        DataError: as `answer`, or if there is no question.
+    """
+    return float(chances(matrix, questions, rule, tolerance).mean())
+
+
+def chances(
+    matrix: Float[np.ndarray, "words dimension"],
+    questions: Int[np.ndarray, "questions 4"],
+    rule: Rule | None = None,
+    tolerance: float = 1e-9,
+) -> Float[np.ndarray, " questions"]:
+    """The chance of the right answer to every question; see `expected_accuracy`.
+
+    It is 1 over the number of the best candidates if the right answer is among them, and 0 if not.
+    """
+    if not len(questions):
+        raise DataError("there is no question: give analogies among the words")
+    found: list[Float[np.ndarray, " chunk"]] = []
+    start = 0
+    for scores in _scores_of(matrix, questions[:, :3], rule):
+        own = np.take_along_axis(scores, questions[start : start + len(scores), 3:], axis=1)
+        start += len(scores)
+        with np.errstate(invalid="ignore"):  # a right answer that is left out scores -inf
+            better = (scores > own + tolerance).any(axis=1)
+            equal = (np.abs(scores - own) <= tolerance).sum(axis=1)
+        found.append(np.where(better | (equal == 0), 0.0, 1 / np.maximum(equal, 1)))
+    return np.concatenate(found)

@@ -12,7 +12,7 @@ p_i are equal: its rank is at most D + 1 then, and analogies are exact parallelo
 
 import functools
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -125,3 +125,53 @@ class AttributeModel:
     def directions(self) -> Mapping[str, Int[np.ndarray, "pairs 2"]]:
         """The pairs of every attribute."""
         return {f"attribute {k + 1}": self.pairs(k) for k in range(self.attributes)}
+
+
+def sample_counts(
+    joint: Float[np.ndarray, "words words"], pairs: int, generator: np.random.Generator
+) -> Int[np.ndarray, "words words"]:
+    """The counts of independent pairs.
+
+    Args:
+        joint: the probability of every pair.
+        pairs: how many are drawn.
+        generator: of the draws.
+
+    Raises:
+        ConfigError: if no pair is asked for.
+    """
+    _check(pairs)
+    return generator.multinomial(pairs, joint.ravel()).reshape(joint.shape)
+
+
+def sample_sentences(
+    joint: Float[np.ndarray, "words words"],
+    words: Sequence[str],
+    pairs: int,
+    generator: np.random.Generator,
+    block: int = 100_000,
+) -> Iterator[list[str]]:
+    """A text whose sentences are independent pairs of words, drawn block by block.
+
+    Args:
+        joint: the probability of every pair.
+        words: their names.
+        pairs: how many are drawn.
+        generator: of the draws.
+        block: pairs that are drawn at once.
+
+    Raises:
+        ConfigError: if no pair is asked for.
+    """
+    _check(pairs)
+    names = list(words)
+    levels = np.cumsum(joint.ravel())
+    for start in range(0, pairs, block):
+        drawn = generator.random(min(block, pairs - start)) * levels[-1]
+        for place in np.searchsorted(levels, drawn, side="right").tolist():
+            yield [names[place // len(names)], names[place % len(names)]]
+
+
+def _check(pairs: int) -> None:
+    if pairs < 1:
+        raise ConfigError(f"pairs is {pairs}: draw at least one")

@@ -15,12 +15,10 @@ from jaxtyping import Array, Float
 
 from mconn.errors import ConfigError, DataError
 from mconn.types import Params
-from mconn.words.embeddings.exact import Weights
-from mconn.words.embeddings.pmi import Matrix
-from mconn.words.embeddings.sampled import SampledConfig, noise, pairs_of, whole
-from mconn.words.text.tokens import Sentences
-from mconn.words.text.vocabulary import Vocabulary
-from mconn.words.text.windows import blocks
+from mconn.words.factors import Matrix, Weights
+from mconn.words.sampled import SampledConfig, noise, pairs_of, whole
+from mconn.words.text import Sentences, Vocabulary
+from mconn.words.windows import blocks
 
 
 def exact_examples(weights: Weights) -> dict[str, np.ndarray]:
