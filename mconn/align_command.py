@@ -57,10 +57,10 @@ def align(words: list[str]) -> int:
     if options.out is None:
         raise ConfigError("there is no --out: name the .npz file or the folder to write to")
 
+    from mconn.align import COUPLED
     from mconn.experiment import alignment, write_network
     from mconn.experiment.network import network_of
     from mconn.experiment.read_network import read
-    from mconn.experiment.stages.methods import COUPLED
 
     method, kinds = options.method, options.kinds
     alignment.check_options(method, kinds, options.keys, options.seed)

@@ -32,9 +32,10 @@ def check_kind(name: str, value: Any, kind: type | tuple[type, ...], way_out: st
     Raises:
         StructureError: naming the argument, its kind and the way out.
     """
-    if not isinstance(value, kind):
+    # A class has the methods of its instances, and would pass for one where a kind is a protocol.
+    is_class = isinstance(value, type)
+    if is_class or not isinstance(value, kind):
         kinds = kind if isinstance(kind, tuple) else (kind,)
         wanted = " or ".join(each.__name__ for each in kinds)
-        is_class = isinstance(value, type)
         given = f"the class {value.__name__}" if is_class else f"a {type(value).__name__}"
         raise StructureError(f"{name} is {given}, not a {wanted}: {way_out}")

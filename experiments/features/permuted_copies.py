@@ -9,12 +9,11 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float
 
-from mconn import data, features, landscape, paths, symmetry, trees
+from mconn import align, data, features, landscape, paths, symmetry, trees
 from mconn.errors import ConfigError
 from mconn.experiment import Context, Result, Stage
 from mconn.experiment.stages import Train
 from mconn.experiment.stages.align import group_of
-from mconn.experiment.stages.methods import find
 from mconn.features.angles import neuron_space_angles, sample_space_angles
 from mconn.features.cka import linear_cka
 
@@ -59,7 +58,16 @@ class PermutedCopies(Stage):
             network = trees.index(networks, number)
             element = symmetry.random_element(group, jax.random.key(100 + seed))
             copy = symmetry.act(group, element, network)
-            back = find("activations", group, apply, network, copy, split, 1, jax.random.key(seed))
+            back = align.find(
+                group,
+                network,
+                copy,
+                "activations",
+                apply=apply,
+                examples=split,
+                keys=1,
+                key=jax.random.key(seed),
+            )
             own, theirs = (features.capture(units, each, split.inputs) for each in (network, copy))
             similarities += [
                 {

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from experiments._shared.controls import alignment_claims, random_claim
+from mconn import align
 from mconn.checks import check_choice
 from mconn.errors import ConfigError
 from mconn.experiment import (
@@ -29,12 +30,12 @@ from mconn.experiment import (
     barrier_bars,
     profile_figure,
 )
-from mconn.experiment.stages import Align, Sweep, Train, methods
+from mconn.experiment.stages import Align, Sweep, Train
 from mconn.experiment.tables import gather, numbers, where
 from mconn.training import TrainConfig
 
-Method = Literal["naive"] | methods.Method
-METHODS: tuple[Method, ...] = ("naive", *methods.METHODS)
+Method = Literal["naive"] | align.Method
+METHODS: tuple[Method, ...] = ("naive", *align.METHODS)
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class LinearConnectivity(Experiment):
     Attributes:
         train: what is trained; every pair of its seeds is compared.
         methods: what is done to the second network of a pair first: nothing (``naive``), or one of
-            `mconn.experiment.stages.methods`, with a ``random`` element of the group as control.
+            `mconn.align.Method`, with a ``random`` element of the group as control.
         points: equispaced points on each line.
         expected: published mean train chord barriers by method, for the claims.
         expected_source: where they were published.

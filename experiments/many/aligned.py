@@ -12,7 +12,6 @@ import pyarrow as pa
 from jaxtyping import Array, Float
 
 from mconn import align, data, landscape, paths, symmetry, trees
-from mconn.align.many.universe import match_many
 from mconn.data import Dataset
 from mconn.errors import ConfigError
 from mconn.experiment import Context, Result, Stage
@@ -46,12 +45,8 @@ class AlignMany(Align):
         dataset = data.load(self.train.config.data, context.data_dir)
         apply = self.train.config.model.apply
         group = permutations_of(apply, networks[0], dataset)
-        cost = (
-            align.WeightCost()
-            if self.method == "weights"
-            else align.ActivationCost(apply, dataset.train.inputs)
-        )
-        found = match_many(group, networks, cost=cost, restarts=self.keys)
+        cost = align.cost_named(self.method, apply, dataset.train.inputs)
+        found = align.match_many(group, networks, cost=cost, restarts=self.keys)
         elements, rows = {}, []
         for i, j in itertools.combinations(range(len(seeds)), 2):
             element = found.between(i, j)

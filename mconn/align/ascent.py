@@ -1,22 +1,40 @@
 """Block coordinate ascent over the generators of the group."""
 
+from dataclasses import dataclass
+
 import jax
 import numpy as np
 
 from mconn.align.cost import NONE, Overlap, Position
 from mconn.align.solve import margins, solve
+from mconn.checks import check_choice
 from mconn.symmetry import Generator, Group
 from mconn.types import Key
 
-SCHEDULES = ("random", "margin")
+ORDERS = ("random", "margin")
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How an ascent visits the generators.
+
+    Attributes:
+        order: of the visits in a sweep: ``random``, or ``margin``, the surest matches first.
+        sweeps: the most sweeps over the generators; 0 leaves the start as it is.
+
+    Raises:
+        ConfigError: naming an unknown order.
+    """
+
+    order: str = "random"
+    sweeps: int = 100
+
+    def __post_init__(self) -> None:
+        check_choice("schedule", self.order, ORDERS)
 
 
 def ascend(
-    group: Group,
-    position: Position,
-    schedule: str,
-    sweeps: int,
-    key: Key,
+    group: Group, position: Position, schedule: Schedule, key: Key
 ) -> tuple[list[float], bool]:
     """Sweep until nothing changes; the objective's history, and whether it came to an end.
 
@@ -25,8 +43,8 @@ def ascend(
     generator = np.random.default_rng(np.asarray(jax.random.key_data(key)))
     history = [position.objective()]
     changed = True
-    while changed and len(history) <= sweeps:
-        changed = sweep(group, position, schedule, generator)
+    while changed and len(history) <= schedule.sweeps:
+        changed = sweep(group, position, schedule.order, generator)
         if changed or len(history) == 1:
             history.append(position.objective())
     return history, not changed

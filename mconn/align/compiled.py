@@ -17,6 +17,7 @@ from mconn import trees
 from mconn.align.overlap import sorted_along
 from mconn.align.position import SMALLEST_GAIN, after
 from mconn.align.solvers import assign_on_device
+from mconn.checks import check_kind
 from mconn.errors import SymmetryError
 from mconn.symmetry import Element, Generator, Group, Site
 from mconn.symmetry.action import View, check_fits, in_order
@@ -28,9 +29,14 @@ Parts = dict[str, Int[Array, "..."]]
 
 
 def climb(
-    group: Group, a: Params, b: Params, element: Element, *, sweeps: int | Array = 20
+    group: Group,
+    a: Params,
+    b: Params,
+    start: Element | None = None,
+    *,
+    sweeps: int | Array = 20,
 ) -> tuple[Parts, Float[Array, ""]]:
-    """Climb from an element to one that moves ``b`` closer to ``a``, in pure JAX.
+    """Climb from a start to an element that moves ``b`` closer to ``a``, in pure JAX.
 
     The same ascent of <a, g b> as that of :func:`mconn.align.match` with :class:`WeightCost`, with
     the generators visited in their order in every sweep; no step lowers the objective. It works
@@ -45,7 +51,7 @@ def climb(
         group: a group of permutations without copies, such as that of an MLP or a CNN.
         a: the network that stays.
         b: the network that is moved.
-        element: where to start.
+        start: an element; that of :func:`profile_start` by default.
         sweeps: largest number of sweeps over the generators.
 
     Returns:
@@ -56,6 +62,7 @@ def climb(
         StructureError: naming the first leaf that is not the group's.
     """
     fixed, moved = checked_leaves(group, a), checked_leaves(group, b)
+    element = profile_start(group, a, b) if start is None else start
     parts = {name: jnp.asarray(element[name], jnp.int32) for name in group.sizes}
     for generator in in_order(group):
         moved = {**moved, **after([(generator, parts[generator.name])], moved)}
@@ -81,9 +88,9 @@ def climb(
             changed |= rises
         return parts, moved, changed, done + 1
 
-    start = (parts, moved, jnp.asarray(True), jnp.asarray(0))
+    state = (parts, moved, jnp.asarray(True), jnp.asarray(0))
     parts, moved, _, _ = jax.lax.while_loop(
-        lambda state: state[2] & (state[3] < sweeps), sweep, start
+        lambda state: state[2] & (state[3] < sweeps), sweep, state
     )
     objective = sum((jnp.vdot(leaf, moved[name]) for name, leaf in fixed.items()), jnp.zeros(()))
     return parts, objective
@@ -146,7 +153,7 @@ def all_pairs(
 
     def one(i: Array, j: Array) -> tuple[Parts, Array]:
         a, b = trees.index(networks, i), trees.index(networks, j)
-        return climb(group, a, b, profile_start(group, a, b), sweeps=sweeps)
+        return climb(group, a, b, sweeps=sweeps)
 
     return jax.vmap(one)(first, second)
 
@@ -176,6 +183,7 @@ def overlap_of(
 
 def checked_leaves(group: Group, network: Params) -> dict[str, Array]:
     """The leaves by name, wide; refuses a group that is more than permutations of single units."""
+    check_kind("group", group, Group, "make it with symmetry.discover(apply, params, inputs)")
     for generator in group.generators:
         if generator.kind != "permutation" or generator.fibres:
             what = f"is a {generator.kind}" if generator.kind != "permutation" else "acts on copies"

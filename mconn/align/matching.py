@@ -9,14 +9,15 @@ import numpy as np
 from jaxtyping import Float
 
 from mconn import trees
-from mconn.align.ascent import SCHEDULES, ascend
+from mconn.align.ascent import Schedule, ascend
 from mconn.align.cost import Cost, Position, Problem
-from mconn.align.costs.weights import WeightCost, wide_leaves
+from mconn.align.costs.named import cost_named
+from mconn.align.costs.weights import wide_leaves
 from mconn.align.solve import margins
 from mconn.align.starts import start_named
-from mconn.checks import check_choice
+from mconn.checks import check_kind
 from mconn.errors import ConfigError, MconnError
-from mconn.symmetry import Element, Group
+from mconn.symmetry import Element, Group, act
 from mconn.symmetry.action import check_fits
 from mconn.types import Key, Params
 
@@ -29,13 +30,14 @@ class Match:
     path. Judge a match by :func:`mconn.landscape.barrier`.
 
     Attributes:
-        element: the element g; ``symmetry.act(group, element, b)`` is the aligned network.
+        element: the element g; :meth:`apply` moves a network by it.
         objective: what the ascent maximised, in the cost's unit.
         margins: for every generator that is matched unit by unit, how much the objective loses if
             a unit changes its place (see `mconn.align.solve.margins`), in the order of a's units.
             Where margins are near zero other matches are as good: an ambiguity of the networks.
         history: the objective at the start and after each sweep that changed something.
         fixed_point: whether the last sweep changed nothing, rather than the sweeps running out.
+        group: the group.
         problem: what was solved.
     """
 
@@ -44,7 +46,12 @@ class Match:
     margins: Mapping[str, Float[np.ndarray, "..."]]
     history: tuple[float, ...]
     fixed_point: bool
+    group: Group = field(repr=False)
     problem: Problem = field(repr=False)
+
+    def apply(self, b: Params) -> Params:
+        """The aligned network: ``symmetry.act(group, element, b)``."""
+        return act(self.group, self.element, b)
 
     @functools.cached_property
     def bound(self) -> float:
@@ -57,11 +64,10 @@ def match(
     a: Params,
     b: Params,
     *,
-    cost: Cost | Problem | None = None,
+    cost: str | Cost | Problem = "weights",
     start: str | Element = "profile",
-    schedule: str = "random",
+    schedule: str | Schedule = "random",
     restarts: int = 1,
-    sweeps: int = 100,
     key: Key | None = None,
 ) -> Match:
     """Find the element of the group that moves ``b`` closest to ``a``.
@@ -72,6 +78,11 @@ def match(
     assignment over the inner solutions for permuted heads. No step lowers the objective. Ainsworth
     et al. 2023, algorithm 1, for any cost and any discovered group.
 
+    ::
+
+        found = align.match(group, a, b, cost=align.ActivationCost(apply, inputs))
+        profile = landscape.evaluate(eval_fn, paths.line(a, found.apply(b)), 25, data)
+
     It runs on the host, where nothing needs to be compiled; :func:`mconn.align.climb` is the same
     for permutations inside ``jit`` and ``vmap``.
 
@@ -80,39 +91,42 @@ def match(
             ``symmetry.permutations(group)``, ``group.restricted(["permutation", "orthogonal"])``.
         a: the network that stays.
         b: the network that is moved.
-        cost: what makes units alike, :class:`WeightCost` by default; or the ``problem`` of a match
-            of the same networks, which is not posed again.
+        cost: what makes units alike: ``weights``, or one that sees data, such as
+            ``ActivationCost(apply, inputs)``; or the ``problem`` of a match of the same networks,
+            which is not posed again.
         start: ``profile`` (sorted profiles), ``identity``, ``random``, or an element.
-        schedule: the order of visits: ``random``, or ``margin``, the surest matches first.
+        schedule: the order of visits: ``random``, or ``margin``, the surest matches first; or a
+            `Schedule`, which bounds the number of sweeps too.
         restarts: how many starts to try: after ``start`` random ones. The best result is kept.
             Narrow networks, which have few units to tell apart, gain from some.
-        sweeps: largest number of sweeps over the generators.
         key: decides the order of visits and the random start; ``jax.random.key(0)`` by default.
 
     Raises:
         StructureError: naming the first leaf in which the networks differ from each other, or
-            from the network that the group was discovered for.
+            from the network that the group was discovered for; or an argument of another kind.
         MconnError: naming the first leaf that is not finite.
-        ConfigError: naming an unknown start or schedule, or fewer than one start.
+        ConfigError: naming an unknown cost, start or schedule, or fewer than one start.
     """
+    check_group(group)
+    cost = chosen_cost(cost)
     trees.check_same_structure(a, b)
     check_fits(group, a)
     for name, network in (("a", a), ("b", b)):
         check_finite(name, network)
-    check_choice("schedule", schedule, SCHEDULES)
+    schedule = Schedule(schedule) if isinstance(schedule, str) else schedule
     if restarts < 1:
         raise ConfigError(f"restarts is {restarts}: at least one start is needed")
     key = jax.random.key(0) if key is None else key
-    problem = cost if isinstance(cost, Problem) else (cost or WeightCost()).prepare(group, a, b)
+    problem = cost if isinstance(cost, Problem) else cost.prepare(group, a, b)
 
     def attempt(number: int) -> tuple[Position, list[float], bool]:
         own = key if number == 0 else jax.random.fold_in(key, number)
         if number > 0 or isinstance(start, str):
             begin = start_named("random" if number > 0 else str(start))
-            position = begin(group, problem, schedule, own)
+            position = begin(group, problem, schedule.order, own)
         else:
             position = problem.position(start)
-        return position, *ascend(group, position, schedule, sweeps, own)
+        return position, *ascend(group, position, schedule, own)
 
     attempts = map(attempt, range(restarts))
     position, history, fixed_point = max(attempts, key=lambda found: found[1][-1])
@@ -123,7 +137,26 @@ def match(
         if found is not None:
             gaps[generator.name] = found
     element = dict(position.element)
-    return Match(element, history[-1], gaps, tuple(history), fixed_point, problem)
+    return Match(element, history[-1], gaps, tuple(history), fixed_point, group, problem)
+
+
+def chosen_cost(cost: str | Cost | Problem) -> Cost | Problem:
+    """The cost, which may be given by its name.
+
+    Raises:
+        ConfigError: naming an unknown cost, or one that needs data.
+        StructureError: if it is of another kind.
+    """
+    if isinstance(cost, str):
+        return cost_named(cost)
+    way_out = "pass 'weights', ActivationCost(apply, inputs) or SimilarityCost(function)"
+    check_kind("cost", cost, (Cost, Problem), way_out)
+    return cost
+
+
+def check_group(group: Group) -> None:
+    """Refuse what is no group, such as the network's function."""
+    check_kind("group", group, Group, "make it with symmetry.discover(apply, params, inputs)")
 
 
 def check_finite(name: str, network: Params) -> None:

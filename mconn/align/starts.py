@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from mconn import symmetry as groups
-from mconn.align.ascent import ascend, sureness
+from mconn.align.ascent import Schedule, ascend, sureness
 from mconn.align.balance import between, compact, shortest, stretches
 from mconn.align.cost import Position, Problem
 from mconn.align.costs.weights import WeightProblem
@@ -46,7 +46,7 @@ def sorted_profile(group: Group, problem: Problem, schedule: str, key: Key) -> P
         (first, a), (second, b) = (shortest(group, x) for x in (problem.a, problem.b))
         part = compact(group)
         found = sorted_profile(part, WeightProblem(part, a, b), schedule, key)
-        ascend(part, found, schedule, SWEEPS, key)
+        ascend(part, found, Schedule(schedule, SWEEPS), key)
         return problem.position(between(group, first, found.element, second))
     position = identity(group, problem, schedule, key)
     # Angles and factors are found in the ascent.

@@ -9,11 +9,11 @@ import jax
 import numpy as np
 
 from mconn import data, landscape, paths, symmetry, trees
+from mconn.align import METHODS, Found, find
 from mconn.checks import check_choice
 from mconn.errors import ConfigError
 from mconn.experiment.network import Network
 from mconn.experiment.normalisers import recomputed
-from mconn.experiment.stages.methods import METHODS, Found, find
 from mconn.landscape import Estimate
 from mconn.progress import Progress
 from mconn.symmetry import Group
@@ -128,7 +128,7 @@ def align(
         a: the network that stays.
         b: the network that is moved.
         dataset: the config's data; may be None for methods that need none.
-        method: see `mconn.experiment.stages.methods`.
+        method: see `mconn.align.Method`.
         kinds: the kinds of generator to match by.
         keys: ascents with different orders of visits, where the order matters; the best is kept.
         seed: of all random choices.
@@ -144,10 +144,18 @@ def align(
     some = np.random.default_rng(seed).normal(size=network.inputs.shape).astype(np.float32)
     certificate = symmetry.certify(group, network.apply, a, some, key=jax.random.key(seed))
     certificate.check()
-    nothing = data.Split(some[:0], np.zeros(0, np.int32))
-    examples = nothing if dataset is None else dataset.train
+    examples = None if dataset is None else dataset.train
     with progress.task(f"align by {method}", total=1, unit="pair") as task:
-        found = find(method, group, network.apply, a, b, examples, keys, jax.random.key(seed))
+        found = find(
+            group,
+            a,
+            b,
+            method,
+            apply=network.apply,
+            examples=examples,
+            keys=keys,
+            key=jax.random.key(seed),
+        )
         task.update(1)
     with jax.enable_x64(True):  # so that leaves in double precision stay so
         moved = trees.to_numpy(symmetry.act(group, found.element, b))

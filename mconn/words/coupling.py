@@ -14,7 +14,6 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from mconn import align, landscape, symmetry, trees
-from mconn.align.balance import compact
 from mconn.checks import check_choice
 from mconn.errors import DataError, StructureError
 from mconn.features import subspace_angles
@@ -125,7 +124,7 @@ def _moved(group: symmetry.Group, name: str, a: Any, b: Any, key: Key | None) ->
 def _best_match(group: symmetry.Group, name: str, a: Any, b: Any, key: Key | None) -> align.Match:
     if name == "permutation":
         return align.match(group.restricted(["permutation"]), a, b, key=key)
-    turned = align.match(compact(group), a, b, key=key)
+    turned = align.match(align.compact(group), a, b, key=key)
     if name == "orthogonal":
         return turned
     starts = ("profile", symmetry.lift(group, turned.element))

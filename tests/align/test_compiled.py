@@ -75,7 +75,7 @@ def test_all_pairs_at_once_are_the_matches_from_the_profile_start():
 def test_the_profile_start_is_that_of_the_host():
     group, a, b = setting("mlp")
     start = jax.jit(profile_start, static_argnums=0)(group, a, b)
-    host = align.match(group, a, b, sweeps=0)
+    host = align.match(group, a, b, schedule=align.Schedule(sweeps=0))
     chex.assert_trees_all_equal(dict(start), dict(host.element))
 
 

@@ -45,7 +45,7 @@ def test_turns_find_a_lower_curve_than_a_fit_to_the_end_as_it_is(problem):
     start = symmetry.identity(group)
     alone = paths.fit(squares, paths.bezier(a, b), data, fit(30), KEY).path
     joint = align.fit_jointly(
-        group, squares, paths.bezier(a, b), data, fit(10), KEY, element=start, rounds=3
+        group, squares, paths.bezier(a, b), data, start=start, config=align.JointConfig(fit(10))
     )
     ts = np.linspace(0, 1, 11)
     before, after = (
@@ -62,11 +62,8 @@ def test_the_ends_are_a_and_the_moved_b_to_the_bit(problem):
         squares,
         paths.bezier(a, b, bends=2),
         data,
-        fit(1),
-        KEY,
-        element=symmetry.identity(group),
-        rounds=2,
-        steps=5,
+        start=symmetry.identity(group),
+        config=align.JointConfig(fit(1), rounds=2, learn=align.LearnConfig(steps=5)),
     )
     end = symmetry.act(group, joint.element, b)
     for name in a:
@@ -75,16 +72,6 @@ def test_the_ends_are_a_and_the_moved_b_to_the_bit(problem):
     np.testing.assert_allclose(apply(end, INPUTS), apply(b, INPUTS), atol=1e-4)
 
 
-def test_no_round_is_refused(problem):
-    group, a, b, data = problem
+def test_no_round_is_refused():
     with pytest.raises(ConfigError, match="rounds is 0"):
-        align.fit_jointly(
-            group,
-            squares,
-            paths.bezier(a, b),
-            data,
-            fit(1),
-            KEY,
-            element=symmetry.identity(group),
-            rounds=0,
-        )
+        align.JointConfig(rounds=0)

@@ -1,5 +1,7 @@
 """Learned matching: the relaxed group in float64, gradients, planted answers, stored networks."""
 
+import dataclasses
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -9,6 +11,7 @@ import pytest
 from stored_networks import CLASSIFY, MODEL, network
 
 from mconn import align, data, landscape, paths, symmetry
+from mconn.align import LearnConfig as Config
 from mconn.align.learned.nearest import (
     assign_on_device,
     nearest_permutation,
@@ -222,7 +225,7 @@ def test_the_relaxed_permutation_and_its_gradient(epsilon):
 def test_learning_from_the_identity_lowers_the_loss(apply):
     group, a, b, _, batches = planted(apply)
     start = symmetry.identity(group)
-    found = align.learn(group, a, b, LOSSES[apply], batches, element=start)
+    found = align.learn(group, a, b, LOSSES[apply], batches, start=start)
     assert found.best < 0.7 * found.start
     assert (found.start, found.best) == (found.midpoints[0], min(found.midpoints))
     assert (len(found.losses), len(found.midpoints)) == (60, 13)
@@ -241,7 +244,13 @@ def test_straight_through_estimation_lowers_the_loss_of_units_in_each_others_pla
     for part in start.values():
         part[..., :2] = part[..., 1::-1]
     found = align.learn(
-        group, a, b, LOSSES[experts], batches, element=start, estimator="straight-through"
+        group,
+        a,
+        b,
+        LOSSES[experts],
+        batches,
+        start=start,
+        config=Config("straight-through"),
     )
     assert found.best < 0.8 * found.start
 
@@ -251,7 +260,7 @@ def test_straight_through_estimation_lowers_the_loss_of_units_in_each_others_pla
 def test_the_planted_answer_stays(apply, estimator):
     group, a, b, answer, batches = planted(apply)
     loss = LOSSES[apply]
-    found = align.learn(group, a, b, loss, batches, element=answer, estimator=estimator)
+    found = align.learn(group, a, b, loss, batches, start=answer, config=Config(estimator))
     assert found.best <= found.start <= 1e-6
     chex.assert_trees_all_close(symmetry.act(group, found.element, b), a, atol=1e-4)
 
@@ -259,7 +268,7 @@ def test_the_planted_answer_stays(apply, estimator):
 def test_a_planted_permutation_is_found():
     group, a, b, answer, batches = planted(mlp)
     start = symmetry.identity(group)
-    found = align.learn(group, a, b, LOSSES[mlp], batches, element=start, steps=200)
+    found = align.learn(group, a, b, LOSSES[mlp], batches, start=start, config=Config(steps=200))
     chex.assert_trees_all_equal(found.element, jax.tree.map(jnp.asarray, answer))
     assert found.best <= 1e-8 * found.start
 
@@ -269,7 +278,13 @@ def test_a_planted_rotation_is_learned(estimator):
     group, a, b, _, batches = planted(stream, "orthogonal")
     assert [generator.kind for generator in group.generators] == ["orthogonal"]
     found = align.learn(
-        group, a, b, LOSSES[stream], batches, element=symmetry.identity(group), estimator=estimator
+        group,
+        a,
+        b,
+        LOSSES[stream],
+        batches,
+        start=symmetry.identity(group),
+        config=Config(estimator),
     )
     assert found.best < 0.25 * found.start
     (matrix,) = found.element.values()
@@ -282,7 +297,7 @@ def test_rotations_and_permutations_are_learned_together_and_the_rest_stays():
     assert kinds == {"orthogonal", "permutation", "scaling"}
     a, start = weights(stream), draw(group, seed=2)
     b = symmetry.act(group, draw(group), a)
-    found = align.learn(group, a, b, LOSSES[stream], batches_of(stream, a), element=start)
+    found = align.learn(group, a, b, LOSSES[stream], batches_of(stream, a), start=start)
     assert found.best < 0.5 * found.start
     for generator in group.generators:
         if generator.kind == "scaling":
@@ -298,10 +313,8 @@ def test_the_start_is_kept_where_no_step_improves_on_it():
         b,
         LOSSES[experts],
         batches,
-        element=answer,
-        estimator="straight-through",
-        interval=(0.0, 0.9),
-        optimiser=optax.sgd(1e3),
+        start=answer,
+        config=Config("straight-through", interval=(0.0, 0.9), optimiser=optax.sgd(1e3)),
     )
     chex.assert_trees_all_equal(found.element, jax.tree.map(jnp.asarray, answer))
     assert found.best == found.start
@@ -318,10 +331,8 @@ def test_a_key_decides_all_and_a_second_call_does_not_compile(estimator, caplog)
             b,
             LOSSES[mlp],
             batches,
-            element=symmetry.identity(group),
-            estimator=estimator,
-            interval=(0.25, 0.75),
-            temperature=temperature,
+            start=symmetry.identity(group),
+            config=Config(estimator, interval=(0.25, 0.75), temperature=temperature),
             key=jax.random.key(key),
         )
 
@@ -336,10 +347,14 @@ def test_a_key_decides_all_and_a_second_call_does_not_compile(estimator, caplog)
 # What is refused
 
 
+OPTIONS = {field.name for field in dataclasses.fields(Config)}
+
+
 def wrong(**changes):
     group, a, b, answer, batches = planted(mlp)
-    arguments = {"element": answer, "batches": batches, "loss_fn": LOSSES[mlp], "b": b}
-    arguments |= {"symmetry": group, "steps": 60} | changes
+    config = Config(**{k: changes.pop(k) for k in OPTIONS & set(changes)})
+    arguments = {"start": answer, "batches": batches, "loss_fn": LOSSES[mlp], "b": b}
+    arguments |= {"group": group, "config": config} | changes
     return align.learn(a=a, **arguments)
 
 
@@ -353,7 +368,7 @@ def wrong(**changes):
         ({"steps": 12}, ConfigError, "steps is 12 and evaluate_every is 5"),
         ({"steps": 0}, ConfigError, "steps is 0"),
         ({"evaluate_every": 0}, ConfigError, "evaluate_every is 0"),
-        ({"element": {}}, StructureError, "has no permutation of 16 units for the generator 'in'"),
+        ({"start": {}}, StructureError, "has no permutation of 16 units for the generator 'in'"),
         ({"b": {"in": INPUTS}}, StructureError, "'bias' of a is missing in b"),
         ({"batches": (INPUTS[None], INPUTS)}, DataError, "arrays of batches start with the axes"),
         ({"evaluation": ()}, DataError, "arrays of evaluation start with the axes"),
@@ -367,13 +382,13 @@ def test_one_sentence_names_what_is_wrong(changes, error, message):
 def test_a_group_without_a_learnable_generator():
     group = group_of(mlp, "scaling")
     with pytest.raises(StructureError, match="no permutation and no orthogonal generator"):
-        wrong(group=group, element=symmetry.identity(group))
+        wrong(group=group, start=symmetry.identity(group))
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_a_step_that_is_not_finite_is_named(estimator):
     group, *_, (inputs, targets) = planted(mlp)
-    wanted = {"element": symmetry.identity(group), "estimator": estimator}
+    wanted = {"start": symmetry.identity(group), "estimator": estimator}
     targets = targets.copy()
     targets[1] = np.inf  # each of the four batches is seen once in the first four steps
     clean = (inputs[:1], targets[:1])
@@ -411,7 +426,9 @@ def test_the_barrier_of_the_adam_pair(shared, digits, estimator, start, limit):
         cost = align.ActivationCost(MODEL.apply, digits.train.inputs, centred=False)
         element = align.match(group, a, b, cost=cost).element
     batches = jax.tree.map(lambda x: x[:1400].reshape(7, 200, *x.shape[1:]), digits.train)
-    found = align.learn(group, a, b, cross_entropy, batches, element=element, estimator=estimator)
+    found = align.learn(
+        group, a, b, cross_entropy, batches, start=element, config=Config(estimator)
+    )
     line = paths.line(a, symmetry.act(group, found.element, b))
     profile = landscape.evaluate(CLASSIFY, line, np.linspace(0, 1, 25), digits.train)
     assert landscape.barrier(profile, resamples=100).value <= limit

@@ -193,7 +193,7 @@ def test_maps_that_do_not_fit_are_refused():
 def test_networks_that_differ_in_more_than_widths_are_refused():
     _, mlp, params = network("mlp", (5, 4))
     _, cnn, _ = network("cnn", (5, 4))
-    with pytest.raises(StructureError, match="is missing in symmetry_to"):
+    with pytest.raises(StructureError, match="is missing in group_to"):
         carry(mlp, cnn, {}, params)
 
     def other(params, x):

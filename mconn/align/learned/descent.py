@@ -85,14 +85,15 @@ def advance(
     program: Program,
     state: State,
     start: Element,
-    curve: paths.ControlledPath,
-    b: Params,
-    batches: Batch,
-    order: Int[Array, " steps"],
-    ts: Float[Array, " steps"],
+    task: tuple[paths.ControlledPath, Params, Batch],
+    drawn: tuple[Int[Array, " steps"], Float[Array, " steps"]],
     temperature: Float[Array, ""],
 ) -> tuple[State, Element, tuple[Float[Array, " steps"], Float[Array, " steps"]]]:
-    """Some steps: the new state, its element, and the steps' losses and gradients' norms."""
+    """Some steps: the new state, its element, and the steps' losses and gradients' norms.
+
+    The task is the curve, b and the batches; every step has drawn a batch and a point.
+    """
+    curve, b, batches = task
     fixed = matrices(program.group, start)
 
     def step(state: State, chosen: tuple[Array, Array]) -> tuple[State, tuple[Array, Array]]:
@@ -109,7 +110,7 @@ def advance(
         latents: Any = optax.apply_updates(state.latents, change)
         return State(latents, optimiser, potentials), (loss, optax.tree.norm(gradient))
 
-    state, measured = jax.lax.scan(step, state, (order, ts))
+    state, measured = jax.lax.scan(step, state, drawn)
     found = nearest(program, state.latents)
     found = {name: part.astype(start[name].dtype) for name, part in found.items()}
     return state, {**start, **found}, measured

@@ -5,7 +5,7 @@ chosen for the curve and the curve for the element, alternately. Tatro et al. 20
 connectivity via neuron alignment*, algorithm 2 (proximal alternating minimisation).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -14,7 +14,8 @@ from jaxtyping import Array, Float
 
 from mconn import paths, trees
 from mconn.align.learned.descent import ended
-from mconn.align.learned.learn import learn
+from mconn.align.learned.learn import LearnConfig, learn
+from mconn.align.matching import match
 from mconn.errors import ConfigError
 from mconn.symmetry import Element, Group, act
 from mconn.types import Batch, EvalFn, Key, Params
@@ -24,7 +25,7 @@ class Joint(NamedTuple):
     """What `fit_jointly` found.
 
     Attributes:
-        path: from ``a`` to ``symmetry.act(symmetry, element, b)``, both bit for bit.
+        path: from ``a`` to ``symmetry.act(group, element, b)``, both bit for bit.
         element: of the group.
         losses: the mean loss along the curve in the last epoch of each round.
     """
@@ -35,13 +36,37 @@ class Joint(NamedTuple):
 
 
 @dataclass(frozen=True)
-class MeanLoss:
-    """The mean over a batch of an evaluation's metric ``loss``; hashable."""
+class JointConfig:
+    """The turns of :func:`fit_jointly`.
 
+    Attributes:
+        fit: of the curve in each round; the total is ``rounds`` times its epochs.
+        rounds: fits of the curve; between two of them the element is learned.
+        learn: of the element; points are drawn from the whole curve by default.
+        examples: the first examples are what the element is learned on.
+        batch_size: of a step of the element.
+
+    Raises:
+        ConfigError: if there is no round.
+    """
+
+    fit: paths.FitConfig = field(default_factory=paths.FitConfig)
+    rounds: int = 3
+    learn: LearnConfig = field(default_factory=lambda: LearnConfig(interval=(0.0, 1.0)))
+    examples: int = 1000
+    batch_size: int = 100
+
+    def __post_init__(self) -> None:
+        if self.rounds < 1:
+            raise ConfigError(f"rounds is {self.rounds}: at least one fit of the curve is needed")
+
+
+@dataclass(frozen=True)
+class _MeanLoss:
+    # Hashable, so that two of one evaluation share a compiled program.
     eval_fn: EvalFn
 
     def __call__(self, params: Params, batch: Batch) -> Float[Array, ""]:
-        """The mean loss."""
         return self.eval_fn(params, batch)["loss"].mean()
 
 
@@ -50,14 +75,10 @@ def fit_jointly(
     eval_fn: EvalFn,
     path: paths.ControlledPath,
     data: Batch,
-    config: paths.FitConfig,
-    key: Key,
     *,
-    element: Element,
-    rounds: int = 3,
-    examples: int = 1000,
-    batch_size: int = 100,
-    **options: Any,
+    start: Element | None = None,
+    config: JointConfig = JointConfig(),
+    key: Key | None = None,
 ) -> Joint:
     """Fit a curve and the element that moves its end, in turns; the curve is fitted last.
 
@@ -66,45 +87,35 @@ def fit_jointly(
         eval_fn: as in `mconn.paths.fit`.
         path: a curve from ``a`` to the network ``b`` that is moved, such as ``paths.bezier(a, b)``.
         data: the examples.
-        config: of the fit of each round; the total is ``rounds`` times its epochs.
-        key: of all draws.
-        element: the start, such as that of `mconn.align.match`.
-        rounds: fits of the curve; between two of them the element is learned.
-        examples: the first examples are what the element is learned on.
-        batch_size: of a step of the element.
-        options: as in `mconn.align.learn`; points are drawn from the whole curve by default.
+        start: an element of the group; that of `mconn.align.match` by default.
+        config: the number of turns, and how each is taken.
+        key: of all draws; ``jax.random.key(0)`` by default.
 
     Raises:
-        ConfigError: if there is no round; and as `mconn.paths.fit` and `mconn.align.learn`.
+        MconnError: as `mconn.paths.fit`, `mconn.align.match` and `mconn.align.learn`.
     """
-    if rounds < 1:
-        raise ConfigError(f"rounds is {rounds}: at least one fit of the curve is needed")
+    key = jax.random.key(0) if key is None else key
     a, b = (trees.index(path.controls, place) for place in (0, path.count - 1))
-    batches = folded(data, min(examples, trees.count_examples(data)), batch_size)
-    path = moved(path, a, act(group, element, b))
-    losses: list[float] = []
-    for number in range(rounds):
+    batches = _folded(data, min(config.examples, trees.count_examples(data)), config.batch_size)
+    element = match(group, a, b).element if start is None else start
+    path = _moved(path, a, act(group, element, b))
+    loss_fn, losses = _MeanLoss(eval_fn), []
+    for number in range(config.rounds):
         fit_key, learn_key = jax.random.split(jax.random.fold_in(key, number))
         if number:
-            element = learn(
-                group,
-                a,
-                b,
-                MeanLoss(eval_fn),
-                batches,
-                element=element,
-                curve=path,
-                key=learn_key,
-                **{"interval": (0.0, 1.0), **options},
-            ).element
+            learning = replace(config.learn, curve=path)
+            found = learn(
+                group, a, b, loss_fn, batches, start=element, config=learning, key=learn_key
+            )
+            element = found.element
             path = ended(path, act(group, element, b))
-        fitted = paths.fit(eval_fn, path, data, config, fit_key)
+        fitted = paths.fit(eval_fn, path, data, config.fit, fit_key)
         path = fitted.path
         losses.append(float(fitted.history["loss"][-1]))
     return Joint(path, element, tuple(losses))
 
 
-def moved(path: paths.ControlledPath, a: Params, end: Params) -> paths.ControlledPath:
+def _moved(path: paths.ControlledPath, a: Params, end: Params) -> paths.ControlledPath:
     """The unfitted curve from ``a`` to another end: its bends go along by their share of t."""
     shares = jnp.linspace(0, 1, path.count)
     before = trees.index(path.controls, path.count - 1)
@@ -118,7 +129,7 @@ def moved(path: paths.ControlledPath, a: Params, end: Params) -> paths.Controlle
     return ended(replace(path, controls=controls), end)
 
 
-def folded(data: Batch, examples: int, batch_size: int) -> Batch:
+def _folded(data: Batch, examples: int, batch_size: int) -> Batch:
     """The first examples as full batches."""
     size = min(batch_size, examples)
     count = examples // size

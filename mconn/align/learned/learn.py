@@ -8,7 +8,7 @@ transformers*.
 """
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,8 @@ import optax
 from mconn import paths, trees
 from mconn.align.learned.descent import LossFn, Program, advance, begin, default_optimiser, evaluate
 from mconn.align.learned.relaxed import relax
-from mconn.checks import check_choice
+from mconn.align.matching import check_group, match
+from mconn.checks import check_choice, check_kind
 from mconn.errors import ConfigError, DataError, DivergenceError, StructureError
 from mconn.paths import ControlledPath
 from mconn.symmetry import Element, Group, act
@@ -33,17 +34,22 @@ class Learned:
     """What :func:`learn` found.
 
     Attributes:
-        element: the best element that was evaluated; ``symmetry.act(symmetry, element, b)`` is the
-            aligned network.
+        element: the best element that was evaluated; :meth:`apply` moves a network by it.
         losses: the loss that each step went down on, at its own batch and point, and under
             ``sinkhorn`` of the relaxed network.
         midpoints: the loss of the elements themselves over the evaluation batches, in the middle of
             the interval: of the start, then after every ``evaluate_every`` steps.
+        group: the group.
     """
 
     element: Element
     losses: tuple[float, ...]
     midpoints: tuple[float, ...]
+    group: Group = field(repr=False)
+
+    def apply(self, b: Params) -> Params:
+        """The aligned network: ``symmetry.act(group, element, b)``."""
+        return act(self.group, self.element, b)
 
     @property
     def start(self) -> float:
@@ -56,6 +62,62 @@ class Learned:
         return min(self.midpoints)
 
 
+@dataclass(frozen=True)
+class LearnConfig:
+    """How :func:`learn` goes down the loss.
+
+    Attributes:
+        estimator: how a permutation is relaxed. ``sinkhorn``: the network is moved by a doubly
+            stochastic matrix, of which the permutation is read off at evaluations.
+            ``straight-through``: by the nearest permutation, whose gradient passes to the latents
+            as it is; cheaper, but it needs a good start. Two digits networks 3 x 512, train chord
+            barriers of the identity 1.036, weight matching .327 and activation matching .022,
+            after 60 steps from each: .006 to .008 from all three by ``sinkhorn``; .18 to .19, .12
+            to .14 and .012 to .014 by ``straight-through`` (four keys).
+        steps: the number of steps.
+        interval: the points t of the line are drawn uniformly from it, one for each step.
+        temperature: of ``sinkhorn``, in units of 1 / log n for n units: at 1 the start's
+            permutation has half the mass of its relaxation, at 2 a share of about n ** -0.5.
+        optimiser: of the latents. By default, under ``sinkhorn``, Adam whose rate falls from .2 to
+            0 as half a cosine; under ``straight-through`` steps of .15 relative to the root of the
+            sum of all mean squared gradients so far (AdaGrad-Norm, Ward et al. 2019).
+        evaluate_every: steps between two evaluations; a divisor of ``steps``.
+        evaluation: batches to choose the best element by; all that are learned on by default.
+        curve: from ``a`` to ``b``, whose last control point is replaced by the moved b and whose
+            other ones stay; the line by default.
+
+    Raises:
+        ConfigError: for an unknown estimator, or a number out of range.
+        DataError: if the arrays of ``evaluation`` do not share one number of batches.
+    """
+
+    estimator: str = "sinkhorn"
+    steps: int = 60
+    interval: tuple[float, float] = (0.5, 0.5)
+    temperature: float = 2.0
+    optimiser: optax.GradientTransformation | None = None
+    evaluate_every: int = 5
+    evaluation: Batch | None = None
+    curve: ControlledPath | None = None
+
+    def __post_init__(self) -> None:
+        check_choice("estimator", self.estimator, ESTIMATORS)
+        low, high = self.interval
+        if not 0 <= low <= high <= 1:
+            raise ConfigError(
+                f"interval is {self.interval}: it must lie in [0, 1], and not be reversed"
+            )
+        if not 0 < self.temperature < np.inf:
+            raise ConfigError(f"temperature is {self.temperature}: it must be positive and finite")
+        if self.evaluate_every < 1 or self.steps < 1 or self.steps % self.evaluate_every:
+            raise ConfigError(
+                f"steps is {self.steps} and evaluate_every is {self.evaluate_every}: both must be "
+                "at least 1, and the first a multiple of the second"
+            )
+        if self.evaluation is not None:
+            _check_batches("evaluation", self.evaluation)
+
+
 def learn(
     group: Group,
     a: Params,
@@ -63,15 +125,8 @@ def learn(
     loss_fn: LossFn,
     batches: Batch,
     *,
-    element: Element,
-    curve: ControlledPath | None = None,
-    estimator: str = "sinkhorn",
-    interval: tuple[float, float] = (0.5, 0.5),
-    optimiser: optax.GradientTransformation | None = None,
-    steps: int = 60,
-    temperature: float = 2.0,
-    evaluation: Batch | None = None,
-    evaluate_every: int = 5,
+    start: Element | None = None,
+    config: LearnConfig = LearnConfig(),
     key: Key | None = None,
 ) -> Learned:
     """Improve an element g by gradient steps on the loss on the line from ``a`` to ``g b``.
@@ -91,72 +146,55 @@ def learn(
         loss_fn: the mean loss of a batch. Compiled programs are kept by the function's identity:
             pass the same one, not a new lambda, to call again without compiling.
         batches: a pytree of arrays (batches, size, ...); each step takes one batch.
-        element: the start, an element of the group, such as that of :func:`mconn.align.match`.
-        curve: from ``a`` to ``b``, whose last control point is replaced by the moved b and whose
-            other ones stay; the line by default.
-        estimator: how a permutation is relaxed. ``sinkhorn``: the network is moved by a doubly
-            stochastic matrix, of which the permutation is read off at evaluations.
-            ``straight-through``: by the nearest permutation, whose gradient passes to the latents
-            as it is; cheaper, but it needs a good start. Two digits networks 3 x 512, train chord
-            barriers of the identity 1.036, weight matching .327 and activation matching .022,
-            after 60 steps from each: .006 to .008 from all three by ``sinkhorn``; .18 to .19, .12
-            to .14 and .012 to .014 by ``straight-through`` (four keys).
-        interval: the points t of the line are drawn uniformly from it, one for each step.
-        optimiser: of the latents. By default, under ``sinkhorn``, Adam whose rate falls from .2 to
-            0 as half a cosine; under ``straight-through`` steps of .15 relative to the root of the
-            sum of all mean squared gradients so far (AdaGrad-Norm, Ward et al. 2019).
-        steps: the number of steps.
-        temperature: of ``sinkhorn``, in units of 1 / log n for n units: at 1 the start's
-            permutation has half the mass of its relaxation, at 2 a share of about n ** -0.5.
-        evaluation: batches to choose the best element by; all of ``batches`` by default.
-        evaluate_every: steps between two evaluations; a divisor of ``steps``.
+        start: an element of the group; that of :func:`mconn.align.match` by default.
+        config: the estimator, the number of steps and all else.
         key: decides the order of batches and the points; ``jax.random.key(0)`` by default.
 
     Raises:
-        ConfigError: for an unknown estimator, or a number out of range.
         DataError: if the arrays of the batches do not share one number of batches.
         StructureError: naming the leaf in which the networks differ from each other or from the
             group's; the generator that the element lacks; the leaf that cannot be mixed; or if no
             generator can be learned.
         DivergenceError: naming the first step whose loss or gradient is not finite.
     """
-    check_options(estimator, interval, steps, temperature, evaluate_every)
-    evaluation = batches if evaluation is None else evaluation
-    for name, stacked in (("batches", batches), ("evaluation", evaluation)):
-        check_batches(name, stacked)
+    check_group(group)
+    check_kind("config", config, LearnConfig, "pass align.LearnConfig(estimator=..., steps=...)")
+    _check_batches("batches", batches)
+    evaluation = batches if config.evaluation is None else config.evaluation
     trees.check_same_structure(a, b)
+    element = match(group, a, b).element if start is None else start
     element = {name: jnp.asarray(part) for name, part in element.items()}
     jax.eval_shape(functools.partial(act, group), element, b)
-    names = learnable(group)
-    optimiser = default_optimiser(estimator, steps) if optimiser is None else optimiser
-    program = Program(group, relax(group, b), names, loss_fn, estimator, optimiser)
-    order, ts = draws(seed_of(key), len(jax.tree.leaves(batches)[0]), steps, interval)
-    curve = paths.line(a, b) if curve is None else curve
+    optimiser = config.optimiser or default_optimiser(config.estimator, config.steps)
+    program = Program(
+        group, relax(group, b), _learnable(group), loss_fn, config.estimator, optimiser
+    )
+    order, ts = _draws(key, len(jax.tree.leaves(batches)[0]), config.steps, config.interval)
+    curve = paths.line(a, b) if config.curve is None else config.curve
     curve, b, batches, evaluation = jax.tree.map(jnp.asarray, (curve, b, batches, evaluation))
+    middle = np.float32(sum(config.interval) / 2)
 
     def measure(element: Element, step: int) -> float:
-        loss = float(
-            evaluate(program, element, curve, b, evaluation, np.float32(sum(interval) / 2))
-        )
-        refuse_divergence(np.array([loss]), step)
+        loss = float(evaluate(program, element, curve, b, evaluation, middle))
+        _refuse_divergence(np.array([loss]), step)
         return loss
 
     state, best, losses, midpoints = begin(program, element), element, [], [measure(element, 0)]
-    for first in range(0, steps, evaluate_every):
-        chosen = slice(first, first + evaluate_every)
+    for first in range(0, config.steps, config.evaluate_every):
+        chosen = slice(first, first + config.evaluate_every)
+        drawn = (order[chosen], ts[chosen])
         state, found, measured = advance(
-            program, state, element, curve, b, batches, order[chosen], ts[chosen], temperature
+            program, state, element, (curve, b, batches), drawn, config.temperature
         )
-        refuse_divergence(np.sum(measured, axis=0), first + 1)
+        _refuse_divergence(np.sum(measured, axis=0), first + 1)
         losses += np.asarray(measured[0]).tolist()
-        midpoints.append(measure(found, first + evaluate_every))
+        midpoints.append(measure(found, first + config.evaluate_every))
         if midpoints[-1] < min(midpoints[:-1]):
             best = found
-    return Learned(best, tuple(losses), tuple(midpoints))
+    return Learned(best, tuple(losses), tuple(midpoints), group)
 
 
-def learnable(group: Group) -> tuple[str, ...]:
-    """The names of the generators that can be learned."""
+def _learnable(group: Group) -> tuple[str, ...]:
     names = tuple(g.name for g in group.generators if g.kind in LEARNABLE)
     if not names:
         raise StructureError(
@@ -166,23 +204,23 @@ def learnable(group: Group) -> tuple[str, ...]:
     return names
 
 
-def draws(
-    seed: np.ndarray, batches: int, steps: int, interval: tuple[float, float]
+def _draws(
+    key: Key | None, batches: int, steps: int, interval: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """For every step its batch, in passes that are shuffled anew, and its point of the line."""
-    random = np.random.default_rng(seed)
-    passes = [random.permutation(batches) for _ in range(-(-steps // batches))]
-    ts = random.uniform(*interval, steps).astype(np.float32)
+    """For every step its batch, in passes that are shuffled anew, and its point of the line.
+
+    By NumPy, because JAX compiles the draws of every new shape for a second.
+    """
+    rng = np.random.default_rng(
+        np.asarray(jax.random.key_data(jax.random.key(0) if key is None else key))
+    )
+    passes = [rng.permutation(batches) for _ in range(-(-steps // batches))]
+    ts = rng.uniform(*interval, steps).astype(np.float32)
     return np.concatenate(passes)[:steps].astype(np.int32), ts
 
 
-def seed_of(key: Key | None) -> np.ndarray:
-    """A seed of NumPy's generators: JAX compiles the draws of every new shape for a second."""
-    return np.asarray(jax.random.key_data(jax.random.key(0) if key is None else key))
-
-
-def refuse_divergence(losses: np.ndarray, first: int) -> None:
-    """Refuse numbers that are not finite, of the steps from ``first`` on; 0 is the start."""
+def _refuse_divergence(losses: np.ndarray, first: int) -> None:
+    # The losses are of the steps from ``first`` on; 0 is the start.
     wrong = np.flatnonzero(~np.isfinite(losses))
     if len(wrong):
         step = first + int(wrong[0])
@@ -193,29 +231,7 @@ def refuse_divergence(losses: np.ndarray, first: int) -> None:
         )
 
 
-def check_options(
-    estimator: str,
-    interval: tuple[float, float],
-    steps: int,
-    temperature: float,
-    evaluate_every: int,
-) -> None:
-    """Refuse an option that is out of range."""
-    check_choice("estimator", estimator, ESTIMATORS)
-    low, high = interval
-    if not 0 <= low <= high <= 1:
-        raise ConfigError(f"interval is {interval}: it must lie in [0, 1], and not be reversed")
-    if not 0 < temperature < np.inf:
-        raise ConfigError(f"temperature is {temperature}: it must be positive and finite")
-    if evaluate_every < 1 or steps < 1 or steps % evaluate_every:
-        raise ConfigError(
-            f"steps is {steps} and evaluate_every is {evaluate_every}: both must be at least 1, "
-            "and the first a multiple of the second"
-        )
-
-
-def check_batches(name: str, batches: Batch) -> None:
-    """Refuse arrays that are no stacks of one number of batches."""
+def _check_batches(name: str, batches: Batch) -> None:
     shapes = [np.shape(leaf)[:2] for leaf in jax.tree.leaves(batches)]
     if not shapes or len(set(shapes)) > 1 or len(shapes[0]) < 2 or 0 in shapes[0]:
         raise DataError(

@@ -135,7 +135,7 @@ class SimilaritiesTogether:
         return other
 
 
-def pose(group: Group, networks: Sequence[Params], cost: Cost) -> Together:
+def pose(group: Group, networks: Sequence[Params], cost: Cost | Problem) -> Together:
     """Stand all networks where they are.
 
     Raises:
@@ -143,6 +143,8 @@ def pose(group: Group, networks: Sequence[Params], cost: Cost) -> Together:
     """
     if isinstance(cost, WeightCost):
         return WeightsTogether(group, networks)
+    if not isinstance(cost, Cost):
+        raise ConfigError(f"a {type(cost).__name__} is posed for two networks: pass a cost")
     count = len(networks)
     problems = {
         (i, j): cost.prepare(group, networks[i], networks[j])

@@ -11,9 +11,8 @@ from mconn import symmetry as groups, trees
 from mconn.align.ascent import sweep
 from mconn.align.balance import stretches
 from mconn.align.cost import Cost
-from mconn.align.costs.weights import WeightCost
 from mconn.align.many.together import Together, pose
-from mconn.align.matching import check_finite
+from mconn.align.matching import check_finite, check_group, chosen_cost
 from mconn.align.starts import start_named
 from mconn.errors import ConfigError, StructureError
 from mconn.symmetry import Element, Group
@@ -77,7 +76,7 @@ def match_many(
     group: Group,
     networks: Sequence[Params],
     *,
-    cost: Cost | None = None,
+    cost: str | Cost = "weights",
     start: str | Sequence[Element] = "profile",
     restarts: int = 1,
     perturbations: int = 0,
@@ -96,8 +95,8 @@ def match_many(
     Args:
         group: the group, from :func:`mconn.symmetry.discover`, or a part of it.
         networks: two or more networks of one architecture.
-        cost: what makes units alike: :class:`WeightCost`, the default, :class:`ActivationCost`, or
-            a :class:`SimilarityCost` that is not coupled.
+        cost: what makes units alike: ``weights``, an :class:`ActivationCost`, or a
+            :class:`SimilarityCost` that is not coupled.
         start: where a network starts when it joins: ``profile``, ``identity`` or ``random``, as in
             :func:`match`; or all elements, as in `Universe`.
         restarts: how many orders of joining and visits to try; the best sum is kept.
@@ -113,6 +112,7 @@ def match_many(
         ConfigError: naming an unknown start, a cost that is for pairs only, or fewer than one
             restart.
     """
+    check_group(group)
     check_networks(group, networks)
     if restarts < 1:
         raise ConfigError(f"restarts is {restarts}: at least one start is needed")
@@ -121,7 +121,7 @@ def match_many(
             f"{len(start)} elements are given for {len(networks)} networks: give one for each"
         )
     key = jax.random.key(0) if key is None else key
-    unmoved = pose(group, networks, cost or WeightCost())
+    unmoved = pose(group, networks, chosen_cost(cost))
 
     def attempt(key: Key) -> tuple[Together, list[float], bool]:
         generator = np.random.default_rng(np.asarray(jax.random.key_data(key)))

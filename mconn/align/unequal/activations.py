@@ -32,13 +32,11 @@ class UnequalActivations:
     centred: bool = False
     batch_size: int = 1000
 
-    def likeness(
-        self, symmetries: tuple[Group, Group], a: Params, b: Params
-    ) -> dict[str, Likeness]:
+    def likeness(self, groups: tuple[Group, Group], a: Params, b: Params) -> dict[str, Likeness]:
         """The likeness of the units of every generator that has activations.
 
         Args:
-            symmetries: the groups of a and b.
+            groups: the groups of a and b.
             a: the first network.
             b: the second.
 
@@ -47,7 +45,7 @@ class UnequalActivations:
             ConfigError: if a batch would be empty.
         """
         batches = in_batches(self.inputs, self.batch_size)
-        sides = (symmetries[0], self.apply_a), (symmetries[1], self.apply_b)
+        sides = (groups[0], self.apply_a), (groups[1], self.apply_b)
         tables = similarities(sides, self.centred, True, a, b, batches)
         return {name: likeness_of(table) for name, table in tables.items()}
 

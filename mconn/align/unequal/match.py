@@ -8,14 +8,15 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from mconn.align.costs.weights import wide_leaves
-from mconn.align.matching import check_finite
+from mconn.align.matching import check_finite, check_group
 from mconn.align.position import SMALLEST_GAIN
 from mconn.align.unequal.activations import UnequalActivations
 from mconn.align.unequal.likeness import UnequalPosition
 from mconn.align.unequal.methods import METHODS, Method
 from mconn.align.unequal.soft import blend, carry, is_permutation, made
 from mconn.align.unequal.widths import Pairing, pair
-from mconn.checks import check_choice
+from mconn.checks import check_choice, check_kind
+from mconn.errors import ConfigError
 from mconn.symmetry import Group
 from mconn.symmetry.action import check_fits
 from mconn.types import Params
@@ -34,7 +35,7 @@ class UnequalMatch:
         history: the objective after the start and after each sweep that raised it.
         margins: for every generator and unit of its wider side (of a, if none is) by how much its
             match is more alike than the next best. Negative where units stood in each other's way.
-        symmetries: the groups of a and b.
+        groups: the groups of a and b.
         a, b: the networks.
     """
 
@@ -42,7 +43,7 @@ class UnequalMatch:
     objective: float
     history: tuple[float, ...]
     margins: Mapping[str, Float[np.ndarray, "_"]]
-    symmetries: tuple[Group, Group] = field(repr=False)
+    groups: tuple[Group, Group] = field(repr=False)
     a: Params = field(repr=False)
     b: Params = field(repr=False)
 
@@ -60,7 +61,7 @@ class UnequalMatch:
     def carried(self, into: str = "a") -> Params:
         """The other network in the architecture of this one."""
         check_choice("into", into, ("a", "b"))
-        here, there = self.symmetries
+        here, there = self.groups
         if into == "a":
             return carry(there, here, self.maps, self.b)
         return carry(here, there, {name: m.T for name, m in self.maps.items()}, self.a)
@@ -84,18 +85,18 @@ class UnequalMatch:
             for name, matrix in self.maps.items()
         }
         if into == "a":
-            return blend(self.a, moved, weight, (made(self.symmetries[0], alone, self.a), {}))
-        return blend(moved, self.b, weight, ({}, made(self.symmetries[1], alone, self.b)))
+            return blend(self.a, moved, weight, (made(self.groups[0], alone, self.a), {}))
+        return blend(moved, self.b, weight, ({}, made(self.groups[1], alone, self.b)))
 
 
 def match_unequal(
-    symmetry_a: Group,
+    group_a: Group,
     a: Params,
-    symmetry_b: Group,
+    group_b: Group,
     b: Params,
     *,
     method: str | Method = "semi-permutation",
-    cost: UnequalActivations | None = None,
+    cost: str | UnequalActivations = "weights",
     start: str = "profile",
     sweeps: int = 20,
 ) -> UnequalMatch:
@@ -105,13 +106,13 @@ def match_unequal(
     the networks closer. By activations each generator is matched once.
 
     Args:
-        symmetry_a: the group of a, from :func:`mconn.symmetry.discover`; its permutations matter.
+        group_a: the group of a, from :func:`mconn.symmetry.discover`; its permutations matter.
         a: a network.
-        symmetry_b: the group of b.
+        group_b: the group of b.
         b: a network of other widths.
         method: ``semi-permutation``, ``assignment``, ``transport``, or one of
             `SemiPermutation`, `Assignment`, `Transport` of `mconn.align.unequal.methods`.
-        cost: the activations by which units are compared; by default their weights are.
+        cost: ``weights``, or an :class:`UnequalActivations`, which compares units on data.
         start: where weights are compared first: ``profile`` (axes that have not been matched are
             compared by their quantiles) or ``order`` (they are taken in the networks' order).
         sweeps: the most sweeps over the generators after the start; 0 leaves one pass from the
@@ -126,10 +127,19 @@ def match_unequal(
         MconnError: naming the first leaf that is not finite.
     """
     check_choice("start", start, ("profile", "order"))
+    for each in (group_a, group_b):
+        check_group(each)
     if isinstance(method, str):
         check_choice("method", method, METHODS)
         method = METHODS[method]()
-    pairing = pair(symmetry_b, symmetry_a, ("b", "a"))
+    way_out = "pass SemiPermutation(), Assignment() or Transport(), or one of their names"
+    check_kind("method", method, Method, way_out)
+    if isinstance(cost, str) and cost != "weights":
+        raise ConfigError(
+            f"the cost '{cost}' is not 'weights', and other costs need the networks and examples: "
+            "pass align.UnequalActivations(apply_a, apply_b, inputs)"
+        )
+    pairing = pair(group_b, group_a, ("b", "a"))
     for label, group, network in (("a", pairing.second, a), ("b", pairing.first, b)):
         check_fits(group, network)
         check_finite(label, network)
@@ -137,12 +147,12 @@ def match_unequal(
         if here != there:
             pairing.check_mixable(name)
     groups = pairing.second, pairing.first
-    if cost is not None:
+    if not isinstance(cost, str):
         return by_activations(pairing, method, cost, groups, a, b)
     sides = wide_leaves(a), wide_leaves(b)
     turned = sum(x.size for x in sides[0].values()) < sum(x.size for x in sides[1].values())
     if turned:
-        pairing = pair(symmetry_a, symmetry_b, ("a", "b"))
+        pairing = pair(group_a, group_b, ("a", "b"))
         sides = sides[::-1]
     position = UnequalPosition(pairing, *sides)
     history = ascend(position, method, start, sweeps)

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int
 from mconn import trees
 from mconn.align.cost import Cost
 from mconn.align.costs.weights import wide_leaves
-from mconn.align.matching import match
+from mconn.align.matching import check_group, match
 from mconn.align.unequal.likeness import UnequalPosition
 from mconn.align.unequal.soft import blend, carry, carry_leaf, check_roles, made, rebuilt
 from mconn.align.unequal.widths import pair
@@ -95,7 +95,7 @@ def match_partial(
     b: Params,
     *,
     budget: float | Mapping[str, float],
-    cost: Cost | None = None,
+    cost: str | Cost = "weights",
     start: str = "profile",
     key: Key | None = None,
 ) -> PartialMatch:
@@ -113,7 +113,7 @@ def match_partial(
         b: another one.
         budget: which fraction of the units stays alone, of every generator or of each by name
             (others have none). The merged network has that fraction more units.
-        cost: what makes units alike; :class:`mconn.align.WeightCost` by default.
+        cost: what makes units alike, as in :func:`mconn.align.match`.
         start: as in :func:`mconn.align.match`.
         key: as in :func:`mconn.align.match`.
 
@@ -122,6 +122,7 @@ def match_partial(
         SymmetryError: naming a leaf whose units cannot be kept apart.
         StructureError, MconnError: as :func:`mconn.align.match`.
     """
+    check_group(group)
     group = permutations(group)
     budgets = budgets_of(group, budget)
     pairing = pair(group, group, ("a", "b"))

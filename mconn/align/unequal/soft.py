@@ -28,7 +28,7 @@ Maps = Mapping[str, Float[np.ndarray, "new old"]]
 Mask = Bool[np.ndarray, "..."]
 
 
-def carry(symmetry_from: Group, symmetry_to: Group, maps: Maps, params: Params) -> Params:
+def carry(group_from: Group, group_to: Group, maps: Maps, params: Params) -> Params:
     """A network in the architecture of another one, of the same form but other widths.
 
     The function is kept exactly if all maps have at most one positive entry in each row and at
@@ -37,8 +37,8 @@ def carry(symmetry_from: Group, symmetry_to: Group, maps: Maps, params: Params) 
     many positive entries as well (`copies` has them where one width divides the other).
 
     Args:
-        symmetry_from: the group of the network; only its permutations matter.
-        symmetry_to: the group of a network of the other widths.
+        group_from: the group of the network; only its permutations matter.
+        group_to: the group of a network of the other widths.
         maps: for every generator its map, shape (units there, units here). A row of zeros makes a
             unit without weights.
         params: the network.
@@ -51,7 +51,7 @@ def carry(symmetry_from: Group, symmetry_to: Group, maps: Maps, params: Params) 
             widths, or a map that is missing or has another shape, or a leaf that cannot be mixed.
         SymmetryError: naming the leaf that both makes and reads units which the map would mix.
     """
-    pairing = pair(symmetry_from, symmetry_to, ("symmetry_from", "symmetry_to"))
+    pairing = pair(group_from, group_to, ("group_from", "group_to"))
     check_fits(pairing.first, params)
     maps = check_maps(pairing, maps)
     leaves = {name: np.asarray(leaf) for name, leaf in trees.named_leaves(params).items()}
@@ -60,12 +60,12 @@ def carry(symmetry_from: Group, symmetry_to: Group, maps: Maps, params: Params) 
     return rebuilt(params, carried)
 
 
-def embed(symmetry_from: Group, symmetry_to: Group, params: Params, how: str = "copies") -> Params:
+def embed(group_from: Group, group_to: Group, params: Params, how: str = "copies") -> Params:
     """A network as a wider one that computes the same.
 
     Args:
-        symmetry_from: the group of the network.
-        symmetry_to: the group of a network that is nowhere narrower.
+        group_from: the group of the network.
+        group_to: the group of a network that is nowhere narrower.
         params: the network.
         how: ``copies`` (units are repeated in turn, and share what they send out) or ``zeros``
             (the added units have no weights).
@@ -75,7 +75,7 @@ def embed(symmetry_from: Group, symmetry_to: Group, params: Params, how: str = "
         StructureError, SymmetryError: as `carry`.
     """
     check_choice("how", how, EMBEDDINGS)
-    pairing = pair(symmetry_from, symmetry_to, ("symmetry_from", "symmetry_to"))
+    pairing = pair(group_from, group_to, ("group_from", "group_to"))
     maps = {}
     for name, (here, there) in pairing.sizes.items():
         if there < here:
@@ -84,7 +84,7 @@ def embed(symmetry_from: Group, symmetry_to: Group, params: Params, how: str = "
                 "shall compute the same: embed the narrower network"
             )
         maps[name] = EMBEDDINGS[how](there, here)
-    return carry(symmetry_from, symmetry_to, maps, params)
+    return carry(group_from, group_to, maps, params)
 
 
 def copies(new: int, old: int) -> Float[np.ndarray, "new old"]:

@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from mconn import data, paths, symmetry, trees
+from mconn.align import METHODS, Method, find
 from mconn.checks import check_choice
 from mconn.errors import ConfigError
 from mconn.experiment.stage import Context, Result, Stage
-from mconn.experiment.stages.methods import METHODS, Method, find
 from mconn.experiment.stages.train import Train
 from mconn.types import ApplyFn, Params
 
@@ -34,7 +34,7 @@ class Align(Stage):
 
     Attributes:
         train: the networks.
-        method: how; see `mconn.experiment.stages.methods`. Data are those of the training split.
+        method: how; see `mconn.align.Method`. Data are those of the training split.
         keys: ascents of each pair with different orders of visits, where the order matters; the
             best is kept.
     """
@@ -69,14 +69,14 @@ class Align(Stage):
                 pair = f"{config.seeds[i]}-{config.seeds[j]}"
                 a, b = trees.index(networks, i), trees.index(networks, j)
                 found = find(
-                    self.method,
                     group,
-                    apply,
                     a,
                     b,
-                    dataset.train,
-                    self.keys,
-                    jax.random.key(done),
+                    self.method,
+                    apply=apply,
+                    examples=dataset.train,
+                    keys=self.keys,
+                    key=jax.random.key(done),
                 )
                 elements[pair] = trees.to_numpy(dict(found.element))
                 moved = symmetry.act(group, found.element, b)
@@ -111,7 +111,9 @@ def planted(
     """How well a randomly permuted copy of a network is put back."""
     scramble = symmetry.random_element(group, jax.random.key(1))
     copy = symmetry.act(group, scramble, network)
-    element = find(method, group, apply, network, copy, some, 1, jax.random.key(2)).element
+    element = find(
+        group, network, copy, method, apply=apply, examples=some, keys=1, key=jax.random.key(2)
+    ).element
     # Units that are dead on the data are alike to a data-aware cost, so that which of them goes
     # where says nothing; the function half way does.
     half_way = paths.line(network, symmetry.act(group, element, copy))(0.5)
