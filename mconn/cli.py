@@ -134,6 +134,7 @@ def run(words: list[str]) -> int:
         options.results,
         name=chosen.run_name,
         data_dir=options.data_dir,
+        accept_older=options.accept_older,
         progress=progress,
     )
     print_run(folder)

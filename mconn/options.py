@@ -36,6 +36,9 @@ class RunOptions(ListOptions):
     data_dir: Path | None = None
     """Folder of data sets that were downloaded before."""
 
+    accept_older: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Use stored results of the same stages that other code has made; the report says which."""
+
 
 @dataclass(frozen=True)
 class SymmetryOptions(Common):

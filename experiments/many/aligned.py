@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -28,8 +28,6 @@ class AlignMany(Align):
     pairs; ``method`` is ``weights`` or ``activations``, and ``keys`` are restarts. The fact
     ``cycles`` is how many units the way round any three networks moves.
     """
-
-    version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from mconn.errors import ConfigError, MconnError
+from mconn.experiment.code import forget_code
 from mconn.experiment.report import Experiment
 
 
@@ -92,6 +93,8 @@ def execute(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ConfigError(f"config file '{path}' is not a Python file: its name must end in .py")
+    if name in sys.modules:
+        forget_code()
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     with blamed(path):

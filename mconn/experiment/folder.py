@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mconn.errors import CheckpointError, ConfigError
-from mconn.experiment.locks import is_held
 from mconn.experiment.report import Experiment
 from mconn.experiment.serialise import decode
 from mconn.experiment.stage import Table
-from mconn.experiment.store import read_json, write_json
+from mconn.experiment.store import is_held, read_json, write_json
 
 State = Literal["running", "complete", "interrupted", "failed", "corrupt"]
 

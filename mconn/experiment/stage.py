@@ -2,13 +2,15 @@
 
 import abc
 import dataclasses
+import enum
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-from mconn.experiment.serialise import digest, encode, type_name
+from mconn.experiment.code import code_digest
+from mconn.experiment.serialise import digest, encode, names
 from mconn.progress import SILENT, Progress
 
 Table = Any
@@ -50,11 +52,9 @@ class Context:
 class Stage(abc.ABC):
     """One step of an experiment: a frozen dataclass whose fields determine its result.
 
-    A field that holds a stage, or a tuple of stages, is an input. ``version`` is raised when the
-    code of a stage changes its result, which makes the stored results of older code unused.
+    A field that holds a stage, or a tuple of stages, is an input. Its result is stored under its
+    `key`, which other sizes, other inputs and other code change.
     """
-
-    version: ClassVar[int] = 1
 
     @abc.abstractmethod
     def run(self, inputs: Mapping[str, Any], context: Context) -> Result:
@@ -78,18 +78,41 @@ class Stage(abc.ABC):
 
     @functools.cached_property
     def key(self) -> str:
-        """The sha256 of the resolved config, the inputs' configs, and the versions of them all."""
-        versions = {type_name(type(stage)): stage.version for stage in self.ancestry()}
-        return digest({"config": encode(self, type(self).__name__), "versions": versions})
+        """The sha256 of the fields, of the keys of the inputs, and of the stage's own code.
+
+        The code is all that the class of the stage, and those of what its fields hold, use of the
+        user's own modules; see `mconn.experiment.code`.
+        """
+        return self.keyed([stage.key for stage in self.input_stages])
+
+    def keyed(self, inputs: Sequence[str]) -> str:
+        """The key of the result that is made from results with these keys, by the code as it is."""
+        parts = {"config": self.encoded, "code": code_digest(_kinds(self)), "inputs": [*inputs]}
+        return digest(parts)
 
     @property
-    def label(self) -> str:
-        """The stage's name in the store: its class and the head of its key."""
-        return f"{type(self).__name__}-{self.key[:10]}"
+    def encoded(self) -> Any:
+        """The stage with all of its inputs, as JSON values."""
+        return encode(self, type(self).__name__)
 
-    def ancestry(self) -> "Iterator[Stage]":
-        """The stage, its inputs, their inputs, and so on."""
-        yield self
-        for value in self.inputs.values():
-            for stage in value if isinstance(value, tuple) else (value,):
-                yield from stage.ancestry()
+    @property
+    def input_stages(self) -> "tuple[Stage, ...]":
+        """The stages that are its inputs, in the order of its fields."""
+        return tuple(
+            stage
+            for value in self.inputs.values()
+            for stage in (value if isinstance(value, tuple) else (value,))
+        )
+
+
+def _kinds(value: Any, outermost: bool = True) -> Iterator[type]:
+    """The classes of a value and of what its fields hold, but not of the stages among them."""
+    if isinstance(value, tuple):
+        for each in value:
+            yield from _kinds(each, False)
+    elif isinstance(value, enum.Enum):
+        yield type(value)
+    elif dataclasses.is_dataclass(value) and (outermost or not isinstance(value, Stage)):
+        yield type(value)  # pyright: ignore[reportReturnType]
+        for name in names(value):
+            yield from _kinds(getattr(value, name), False)

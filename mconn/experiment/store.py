@@ -6,51 +6,99 @@ sha256 of all the others). A folder under its final name is complete: it is writ
 name and renamed.
 """
 
-import dataclasses
 import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mconn.errors import CheckpointError, StructureError
-from mconn.experiment.locks import exclusive
-from mconn.experiment.serialise import encode
+from mconn.experiment.serialise import digest
 from mconn.experiment.stage import Result, Stage
 
+try:
+    import fcntl
+except ImportError:  # Windows: concurrent runs then repeat work, and the last rename wins
+    fcntl = None
 
-@dataclasses.dataclass(frozen=True)
-class Store:
-    """The results of stages below one folder."""
+
+@contextmanager
+def exclusive(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
+    """Hold a lock file, which the system drops when its holder dies.
+
+    Calls ``waiting`` once if another process has it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                waiting()
+                fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def is_held(path: Path) -> bool:
+    """Whether a living process holds a lock file."""
+    if fcntl is None or not path.exists():
+        return False
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The place of one result.
+
+    Attributes:
+        root: the folder of all results.
+        stage: what makes the result.
+        key: under which it is stored: the stage's own, or that of other code or other inputs.
+    """
 
     root: Path
+    stage: Stage
+    key: str
 
-    def entry(self, stage: Stage) -> Path:
-        """The folder of a stage's result."""
-        return self.root / "store" / stage.label
+    @property
+    def label(self) -> str:
+        """The class of the stage and the head of the key."""
+        return f"{type(self.stage).__name__}-{self.key[:10]}"
 
-    def work(self, stage: Stage) -> Path:
-        """The folder of a stage's checkpoints while it is not complete."""
-        return self.root / "work" / stage.label
+    @property
+    def folder(self) -> Path:
+        """The folder of the result."""
+        return self.root / "store" / self.label
 
-    def lock(self, stage: Stage, waiting: Callable[[], None]) -> AbstractContextManager[None]:
-        """Hold a stage alone; calls ``waiting`` once if another process holds it."""
-        return exclusive(self.root / "locks" / f"{stage.label}.lock", waiting)
+    @property
+    def work(self) -> Path:
+        """The folder of the stage's checkpoints while it is not complete."""
+        return self.root / "work" / self.label
 
-    def has(self, stage: Stage) -> bool:
-        """Whether the stage's result is there, complete."""
-        return self.entry(stage).is_dir()
+    @property
+    def complete(self) -> bool:
+        """Whether the result is there."""
+        return self.folder.is_dir()
 
-    def save(self, stage: Stage, result: Result, made: dict[str, Any]) -> None:
+    def lock(self, waiting: Callable[[], None]) -> AbstractContextManager[None]:
+        """Hold the place alone; calls ``waiting`` once if another process holds it."""
+        return exclusive(self.root / "locks" / f"{self.label}.lock", waiting)
+
+    def save(self, result: Result, made: dict[str, Any]) -> None:
         """Keep a result, then drop the stage's checkpoints.
 
         Args:
-            stage: which stage made it.
-            result: what it made.
+            result: what the stage made.
             made: JSON values that say when, how and how fast.
 
         Raises:
@@ -58,25 +106,25 @@ class Store:
         """
         import pyarrow.parquet
 
-        final = self.entry(stage)
+        final, owner = self.folder, type(self.stage).__name__
         partial = final.with_name(f"{final.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         (partial / "tables").mkdir(parents=True)
-        write_json(partial / "config.json", encode(stage, type(stage).__name__))
+        write_json(partial / "config.json", self.stage.encoded)
         write_json(partial / "facts.json", dict(result.facts))
-        write_json(partial / "made.json", {"key": stage.key, "version": stage.version, **made})
+        write_json(partial / "made.json", {"key": self.key, **made})
         for name, table in result.tables.items():
             pyarrow.parquet.write_table(table, partial / "tables" / f"{name}.parquet")
         if result.tree is not None:
-            save_tree(partial / "tree", result.tree, type(stage).__name__)
-        write_json(partial / "files.json", dict(checksums(partial)))
+            save_tree(partial / "tree", result.tree, owner)
+        write_json(partial / "files.json", dict(_checksums(partial)))
         if final.exists():  # another process was faster, on a system without locks
             shutil.rmtree(partial)
         else:
             partial.rename(final)
-        shutil.rmtree(self.work(stage), ignore_errors=True)
+        shutil.rmtree(self.work, ignore_errors=True)
 
-    def load(self, stage: Stage) -> Result:
+    def load(self) -> Result:
         """Read a result.
 
         Raises:
@@ -84,7 +132,7 @@ class Store:
         """
         import pyarrow.parquet
 
-        folder = self.entry(stage)
+        folder = self.folder
         verify(folder)
         tables = {
             path.stem: pyarrow.parquet.read_table(path)
@@ -93,19 +141,43 @@ class Store:
         tree = load_tree(folder / "tree") if (folder / "tree").is_dir() else None
         return Result(tree=tree, tables=tables, facts=read_json(folder / "facts.json"))
 
-    def made(self, stage: Stage) -> dict[str, Any]:
+    def made(self) -> dict[str, Any]:
         """When, by which versions and in how many seconds a stored result was made.
 
         Raises:
             CheckpointError: naming the folder, if that cannot be read.
         """
         try:
-            return read_json(self.entry(stage) / "made.json")
+            return read_json(self.folder / "made.json")
         except (OSError, ValueError) as error:
-            raise corrupt(self.entry(stage), "made.json") from error
+            raise _corrupt(self.folder, "made.json") from error
 
 
-def corrupt(folder: Path, file: str) -> CheckpointError:
+@dataclass(frozen=True)
+class Store:
+    """The results of stages below one folder."""
+
+    root: Path
+
+    def entry(self, stage: Stage, key: str | None = None) -> Entry:
+        """The place of a stage's result under its own key, or under another."""
+        return Entry(self.root, stage, stage.key if key is None else key)
+
+    def older(self, stage: Stage) -> Entry | None:
+        """The newest result of the same stage with the same inputs that other code has made."""
+        found: dict[str, Entry] = {}
+        for folder in (self.root / "store").glob(f"{type(stage).__name__}-*"):
+            try:
+                same = digest(read_json(folder / "config.json")) == digest(stage.encoded)
+                made = read_json(folder / "made.json")
+                if same and made["key"] != stage.key:
+                    found[made["when"]] = self.entry(stage, made["key"])
+            except (OSError, KeyError, TypeError, ValueError):  # half written, or damaged
+                continue
+        return found[max(found)] if found else None
+
+
+def _corrupt(folder: Path, file: str) -> CheckpointError:
     """The error for a stored result that was damaged."""
     return CheckpointError(
         f"the stored result in {folder} is corrupt ({file} is missing or was changed): "
@@ -121,15 +193,15 @@ def verify(folder: Path) -> None:
     """
     try:
         expected = read_json(folder / "files.json")
-        found = dict(checksums(folder))
+        found = dict(_checksums(folder))
     except (OSError, ValueError) as error:
-        raise corrupt(folder, "files.json") from error
+        raise _corrupt(folder, "files.json") from error
     for name, value in expected.items():
         if found.get(name) != value:
-            raise corrupt(folder, name)
+            raise _corrupt(folder, name)
 
 
-def checksums(folder: Path) -> Iterator[tuple[str, str]]:
+def _checksums(folder: Path) -> Iterator[tuple[str, str]]:
     """The sha256 of every file below ``folder`` but the list of them itself."""
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
@@ -147,7 +219,7 @@ def save_tree(folder: Path, tree: Any, owner: str) -> None:
     import jax
     import orbax.checkpoint as checkpoint
 
-    check_tree(tree, owner, set(), ())
+    _check_tree(tree, owner, set(), ())
     host = jax.tree.map(np.asarray, jax.device_get(tree))
     with checkpoint.Checkpointer(checkpoint.PyTreeCheckpointHandler()) as writer:
         writer.save(folder.absolute(), {"tree": host})
@@ -165,7 +237,7 @@ def load_tree(folder: Path) -> Any:
         return reader.restore(folder.absolute(), args=arguments)["tree"]
 
 
-def check_tree(tree: Any, owner: str, seen: set[str], path: tuple[str, ...]) -> None:
+def _check_tree(tree: Any, owner: str, seen: set[str], path: tuple[str, ...]) -> None:
     """Refuse what would not come back from the disk as it was.
 
     Raises:
@@ -176,7 +248,7 @@ def check_tree(tree: Any, owner: str, seen: set[str], path: tuple[str, ...]) -> 
         for name, item in tree.items():
             if not isinstance(name, str):
                 raise StructureError(f"{where} has the key {name!r}: use strings as keys")
-            check_tree(item, owner, seen, (*path, name))
+            _check_tree(item, owner, seen, (*path, name))
         return
     # Neither Python objects nor JAX's typed keys are numbers that a file could hold.
     if not isinstance(getattr(tree, "dtype", None), np.dtype) or tree.dtype.hasobject:

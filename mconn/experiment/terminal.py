@@ -27,6 +27,8 @@ def print_run(folder: RunFolder) -> None:
     for each in shown:
         console.print(each)
     console.print(claims(record["claims"]))
+    for name, by in record.get("older", {}).items():
+        console.print(Text(f"of other code: {name} {by}", style="yellow"), soft_wrap=True)
     console.print(Text(f"report: {folder.report}"), soft_wrap=True)
 
 

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from mconn.experiment import figures, page
-from mconn.experiment.execute import source_folder
+from mconn.experiment.code import source_folder, versions
 from mconn.experiment.folder import RunFolder
 from mconn.experiment.report import Experiment, Report
 from mconn.experiment.stage import Result
 from mconn.experiment.store import write_json
-from mconn.experiment.versions import versions
 
 
 def write_report(
@@ -54,6 +53,7 @@ def write_report(
         "claims": [dataclasses.asdict(claim) for claim in report.claims],
         "seeds": seeds(experiment),
         "seconds": seconds,
+        "older": {stage["name"]: stage["older"] for stage in log if stage["older"]},
     }
     write_json(folder.path / "facts.json", facts)
     write_json(folder.path / "versions.json", made_by)

@@ -27,6 +27,9 @@ class Record:
         versions: of Python and the packages, by name.
         device: that the run used.
         claims: as reported.
+        commit: of the code that reported; empty if it stood in no repository, or in older records.
+        clean: whether this code, and that of every stage, was that of its commit; None if unknown.
+        older: by which code the accepted results of other code were made, by stage.
     """
 
     study: str
@@ -38,6 +41,9 @@ class Record:
     versions: Mapping[str, str]
     device: str
     claims: tuple[Claim, ...]
+    commit: str = ""
+    clean: bool | None = None
+    older: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def size(self) -> Size:

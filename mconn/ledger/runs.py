@@ -69,6 +69,7 @@ def record(study: str, folder: RunFolder) -> Record:
 def described(study: str, run: str, told: dict[str, Any], versions: dict[str, Any]) -> Record:
     """The record of what ``run.json`` and ``versions.json`` say."""
     made = told["made"].values()
+    codes = [versions["code"], *(stage.get("by", {}).get("code") for stage in made)]
     return Record(
         study=study,
         run=run,
@@ -79,7 +80,17 @@ def described(study: str, run: str, told: dict[str, Any], versions: dict[str, An
         versions={"python": versions["python"], **dict(main_packages(versions["packages"]))},
         device=versions["device"],
         claims=tuple(Claim(**claim) for claim in told["claims"]),
+        commit=versions["code"]["commit"] if versions["code"] else "",
+        clean=clean(codes),
+        older=told.get("older", {}),
     )
+
+
+def clean(codes: list[dict[str, Any] | None]) -> bool | None:
+    """Whether all code was that of its commit; None if that is not known of some."""
+    if any(code["changed"] for code in codes if code):
+        return False
+    return True if all(codes) else None
 
 
 def main_packages(packages: dict[str, str]) -> Iterator[tuple[str, str]]:

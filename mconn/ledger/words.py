@@ -59,4 +59,12 @@ def origin(record: Record) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in record.versions.items())
     when = record.measured[:10]
     size = " at a size for tests," if record.size == "smoke" else ""
-    return f"{len(record.claims)} claims,{size} measured {when} on {record.device} ({versions})"
+    code = ""
+    if record.commit:
+        code = f", commit {record.commit[:10]}"
+        code += ", with uncommitted changes" if record.clean is False else ""
+    if record.older:
+        code += f", and older code of {', '.join(record.older)}"
+    return (
+        f"{len(record.claims)} claims,{size} measured {when} on {record.device} ({versions}{code})"
+    )

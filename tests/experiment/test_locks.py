@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from mconn.experiment.locks import exclusive, is_held
+from mconn.experiment.store import exclusive, is_held
 
 
 def test_a_held_lock_is_seen_and_a_dropped_one_is_not(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from toys import Numbers, Sums, Total, sums
 
 from mconn.errors import CheckpointError, ConfigError, DivergenceError
 from mconn.experiment import Experiment, RunFolder, Store, run
-from mconn.experiment.runner import kebab, source_digest
+from mconn.experiment.runner import kebab
 
 
 @pytest.fixture(autouse=True)
@@ -81,7 +81,7 @@ def test_changing_a_late_stage_keeps_the_early_ones(tmp_path: Path) -> None:
 
 def test_a_missing_result_is_made_again(tmp_path: Path) -> None:
     folder = run(sums(), tmp_path)
-    entry = Store(tmp_path).entry(sums().total)
+    entry = Store(tmp_path).entry(sums().total).folder
     for path in sorted(entry.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
     entry.rmdir()
@@ -196,24 +196,9 @@ def test_an_error_of_the_system_elsewhere_is_not_the_results_folder_s(
         run(sums(), tmp_path)
 
 
-def test_what_an_editor_leaves_beside_the_code_is_not_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("mconn.experiment.runner.source_folder", lambda _: tmp_path)
-    (tmp_path / "study.py").write_text("code")
-    before = source_digest(sums())
-    (tmp_path / ".#study.py").symlink_to("nowhere")
-    (tmp_path / ".hidden.py").write_text("other")
-    (tmp_path / "folder.py").mkdir()
-    (tmp_path / "lost.py").symlink_to("nowhere")
-    assert source_digest(sums()) == before
-    (tmp_path / "study.py").write_text("other")
-    assert source_digest(sums()) != before
-
-
 def test_a_corrupt_result_stops_the_run(tmp_path: Path) -> None:
     run(sums(), tmp_path)
-    entry = Store(tmp_path).entry(sums().total.numbers)
+    entry = Store(tmp_path).entry(sums().total.numbers).folder
     (entry / "facts.json").write_text("{}")
     with pytest.raises(CheckpointError, match="delete that folder"):
         run(sums(others=(Numbers(9),)), tmp_path)
@@ -248,12 +233,12 @@ def wait_for(path: Path) -> None:
 def test_a_killed_run_goes_on_from_the_stage_s_checkpoint(tmp_path: Path) -> None:
     numbers = Numbers(200, pause=0.02)
     process = start(tmp_path, 200, 0.02)
-    wait_for(Store(tmp_path).work(numbers) / "done")
+    wait_for(Store(tmp_path).entry(numbers).work / "done")
     process.send_signal(signal.SIGKILL)
     process.communicate()
     (folder,) = (RunFolder(path) for path in (tmp_path / "runs").iterdir())
     assert folder.state == "interrupted"
-    assert not Store(tmp_path).has(numbers)
+    assert not Store(tmp_path).entry(numbers).complete
     again = run(Sums(Total(numbers)), tmp_path, name="toy")
     assert again == folder
     assert again.facts["numbers"]["resumed_at"] >= 2
@@ -265,7 +250,7 @@ def test_two_processes_make_one_result(tmp_path: Path) -> None:
     errors = [process.communicate()[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], errors
     numbers = Numbers(20, pause=0.02)
-    assert Store(tmp_path).load(numbers).tree["values"].sum() == sum(range(20))
+    assert Store(tmp_path).entry(numbers).load().tree["values"].sum() == sum(range(20))
     (folder,) = (RunFolder(path) for path in (tmp_path / "runs").iterdir())
     assert folder.state == "complete"
 

@@ -1,5 +1,4 @@
 import dataclasses
-from typing import ClassVar
 
 import pytest
 from toys import Numbers, Total
@@ -21,12 +20,6 @@ def test_the_key_depends_on_the_config_and_on_the_inputs() -> None:
     assert len(keys) == 4
 
 
-def test_the_key_depends_on_the_version_of_every_stage(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = Total(Numbers(3)).key
-    monkeypatch.setattr(Numbers, "version", 7)
-    assert Total(Numbers(3)).key != before
-
-
 def test_reading_the_key_leaves_stages_equal() -> None:
     one, two = Numbers(3), Numbers(3)
     assert one.key
@@ -37,7 +30,6 @@ def test_reading_the_key_leaves_stages_equal() -> None:
 def test_a_stage_with_an_array_is_refused() -> None:
     @dataclasses.dataclass(frozen=True)
     class Listing(Numbers):
-        version: ClassVar[int] = 1
         names: object = ()
 
     with pytest.raises(ConfigError, match=r"Listing\.names is a list"):

@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -52,8 +52,6 @@ class Numbers(Stage):
 @dataclass(frozen=True)
 class Total(Stage):
     """The sum of one input's numbers and of several others'."""
-
-    version: ClassVar[int] = 2
 
     numbers: Numbers
     others: tuple[Numbers, ...] = ()

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -38,8 +38,6 @@ class Align(Stage):
         keys: ascents of each pair with different orders of visits, where the order matters; the
             best is kept.
     """
-
-    version: ClassVar[int] = 2
 
     train: Train
     method: Method
