@@ -82,6 +82,10 @@ class Labels:
 
     def resolve(self, axis: Axis) -> Axis:
         """The axis in terms of the labels that exist now."""
+        if len(axis) == 1 == len(axis[0]):
+            expanded = self.expand(axis[0][0])
+            if len(expanded) == 1:
+                return expanded
         return tuple(
             piece
             for segment in axis
@@ -94,7 +98,8 @@ class Labels:
             return ((atom,),)
         root = self.find(atom.label)
         if not self.is_split(root):
-            return ((Atom(root, atom.size, atom.weight),),) if atom.size > 1 else ((),)
+            same = atom if root == atom.label else Atom(root, atom.size, atom.weight)
+            return ((same,),) if atom.size > 1 else ((),)
         # From the innermost part outwards: a chain of splits can be longer than Python's stack.
         pending = [root]
         while pending:

@@ -101,9 +101,14 @@ def positions(mix):
 
     def apply(p, x):
         h = jnp.tanh(jnp.einsum("nt,tm->ntm", x, p["up"]))
-        return jnp.einsum("ntm,tmo->no", mix(h, p), p["down"])
+        return jnp.einsum("ntm,tmo->no", mix(h, p, x), p["down"])
 
-    return pure(apply, {"up": (4, 5), "down": (4, 5, 3), "square": (4, 4)}, X)
+    return pure(apply, {"up": (4, 5), "down": (4, 5, 3), "square": (4, 4), "other": (4, 5)}, X)
+
+
+def overwritten(h, p, x):
+    """Other units, of the same number, in the place of those of one position."""
+    return jax.lax.dynamic_update_slice(h, jnp.tanh(x @ p["other"])[:, None], (0, 1, 0))
 
 
 COPIES = {
@@ -130,12 +135,12 @@ COPIES = {
         {"general linear": {"in": "6"}, "permutation": {"bias": "5"}, "sign": {"bias": "5"}},
     ),
     "positions apart": (
-        lambda: positions(lambda h, p: h),
+        lambda: positions(lambda h, p, x: h),
         {"permutation": {"up": "4 x 5"}, "sign": {"up": "4 x 5"}},
     ),
     # The positions have signs, for tanh is odd, and what comes out of the mixture is linear.
     "positions mixed by a square matrix": (
-        lambda: positions(lambda h, p: jnp.einsum("ntm,ts->nsm", h, p["square"])),
+        lambda: positions(lambda h, p, x: jnp.einsum("ntm,ts->nsm", h, p["square"])),
         {
             "permutation": {"up": "5"},
             "sign": {"up": "4", "up#2": "5"},
@@ -143,19 +148,40 @@ COPIES = {
         },
     ),
     "positions mixed, with a shortcut": (
-        lambda: positions(lambda h, p: h + jnp.einsum("ntm,ts->nsm", h, p["square"])),
+        lambda: positions(lambda h, p, x: h + jnp.einsum("ntm,ts->nsm", h, p["square"])),
         {"permutation": {"up": "5"}, "sign": {"up": "4", "up#2": "5"}},
     ),
     "positions summed up one after the other": (
-        lambda: positions(lambda h, p: h + jnp.cumsum(h, axis=1)),
+        lambda: positions(lambda h, p, x: h + jnp.cumsum(h, axis=1)),
         {"permutation": {"up": "5"}, "sign": {"up": "5"}},
     ),
     "positions shifted": (
-        lambda: positions(lambda h, p: h + jnp.roll(h, 1, axis=1)),
+        lambda: positions(lambda h, p, x: h + jnp.roll(h, 1, axis=1)),
         {"permutation": {"up": "5"}, "sign": {"up": "5"}},
     ),
     "positions averaged": (
-        lambda: positions(lambda h, p: h - h.mean(1, keepdims=True)),
+        lambda: positions(lambda h, p, x: h - h.mean(1, keepdims=True)),
+        {"permutation": {"up": "5"}, "sign": {"up": "5"}},
+    ),
+    # The largest of some numbers is no odd function of them.
+    "largest of neighbouring positions": (
+        lambda: positions(
+            lambda h, p, x: jax.lax.reduce_window(
+                h, -jnp.inf, jax.lax.max, (1, 2, 1), (1, 1, 1), "SAME"
+            )
+        ),
+        {"permutation": {"up": "5"}},
+    ),
+    "positions sorted": (
+        lambda: positions(lambda h, p, x: jnp.sort(h, axis=1)),
+        {"permutation": {"up": "5"}},
+    ),
+    "largest positions": (
+        lambda: positions(lambda h, p, x: jax.lax.top_k(h.mT, 4)[0].mT),
+        {"permutation": {"up": "5"}},
+    ),
+    "a position overwritten": (
+        lambda: positions(overwritten),
         {"permutation": {"up": "5"}, "sign": {"up": "5"}},
     ),
 }
