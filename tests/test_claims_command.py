@@ -22,7 +22,7 @@ class Claiming(Experiment):
         return {}
 
     def report(self, results):
-        claims = (Claim("two is more than one", "arithmetic", "above 1", 2, True),)
+        claims = (Claim("two is more than one", "arithmetic", "above 1", 2, True, id="more"),)
         return Report("Claiming", "What is more?", "two", claims=claims)
 
 

@@ -90,7 +90,9 @@ class Counting(Experiment):
             question="How many?",
             summary=f"There are {facts['number']} (from {facts['resumed_at']}).",
             headline=pa.table({"what": ["all"], "how_many": [facts["number"]]}),
-            claims=(Claim("There are three", "nobody", 3, facts["number"], False, "exactly"),),
+            claims=(
+                Claim("There are three", "nobody", 3, facts["number"], False, "exactly", id="n"),
+            ),
         )
 '''
 

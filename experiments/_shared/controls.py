@@ -22,6 +22,7 @@ def alignment_claims(aligned: Sequence[Result]) -> list[Claim]:
                 "relative change at most 1e-4, in float32",
                 f"{max(planted):.1e}",
                 max(planted) <= 1e-4,
+                id="planted-copy",
             )
         )
     return claims
@@ -39,6 +40,7 @@ def certificate_claims(aligned: Sequence[Result]) -> list[Claim]:
             "relative change at most 1e-10",
             f"{max(changes):.1e}",
             max(changes) <= 1e-10,
+            id="certificate",
         )
     ]
 
@@ -51,4 +53,5 @@ def random_claim(naive: float, random: float) -> Claim:
         f"train barrier at least 60 % of the naive {naive:.3g}",
         f"{random:.3g}",
         random >= 0.6 * naive,
+        id="random-does-not-help",
     )

@@ -24,7 +24,7 @@ from experiments.collapse.tables import (
 )
 from mconn.checks import check_choice
 from mconn.errors import ConfigError
-from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage
+from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage, claims as predicates
 from mconn.experiment.stages import Train
 from mconn.experiment.tables import gather
 from mconn.models.parts import Normaliser
@@ -176,15 +176,18 @@ class NormaliserRepair(Experiment):
             claims=[
                 claim
                 for each in of
-                for claim in (
-                    *claims_of(each, profiles[each], methods[each]),
-                    *accuracy_claims(
-                        profiles[each],
-                        [(v, accuracy) for n, v, accuracy in self.expected if n == each],
-                        f"{self.expected_source}, {TITLES[each]}",
-                        5,
+                for claim in predicates.each_with(
+                    each,
+                    (
+                        *claims_of(each, profiles[each], methods[each]),
+                        *accuracy_claims(
+                            profiles[each],
+                            [(v, accuracy) for n, v, accuracy in self.expected if n == each],
+                            f"{self.expected_source}, {TITLES[each]}",
+                            5,
+                        ),
+                        *control_claims(of[each], profiles[each]),
                     ),
-                    *control_claims(of[each], profiles[each]),
                 )
             ],
         )
@@ -230,5 +233,6 @@ def claims_of(normaliser: Normaliser, profile: pa.Table, methods: list[str]) -> 
             "test accuracies half way within 2 points, for every pair",
             f"{largest:.2f} points",
             largest <= 2,
+            id="batch-norm-repair",
         ),
     ]

@@ -79,6 +79,7 @@ def order_claim(profile: pa.Table, methods: Sequence[str], source: str) -> Claim
         f"{len(in_order)} of {len(in_order)} pairs",
         f"{in_order.sum()} of {len(in_order)} pairs ({means})",
         bool(in_order.all()),
+        id=f"order/{' < '.join(methods)}",
     )
 
 
@@ -98,6 +99,7 @@ def accuracy_claims(
                 round(measured, 1),
                 abs(measured - published) <= points,
                 f"± {points:g} points",
+                id=f"accuracy/{method}",
             )
         )
     return claims
@@ -115,6 +117,7 @@ def control_claims(results: Mapping[str, Result], profile: pa.Table) -> list[Cla
             "losses at the ends within 1e-4 of those without a repair",
             f"{spread:.1e}",
             spread <= 1e-4,
+            id="repaired-ends",
         ),
     ]
 

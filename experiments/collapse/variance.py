@@ -32,6 +32,7 @@ from mconn.experiment import (
     Section,
     Stage,
     band_meaning,
+    claims as predicates,
     profile_figure,
 )
 from mconn.experiment.stages import Train
@@ -162,19 +163,22 @@ class VarianceCollapse(Experiment):
                 order_claim(deep, (NAIVE, ALIGNED, REPAIRED), f"{PAPER}, figure 3"),
                 *(order_claim(deep, (each, REPAIRED), "control") for each in CONTROLS),
                 *accuracy_claims(deep, self.expected, self.expected_source, 5),
-                *control_claims(of["shallow"], profiles["shallow"]),
-                *control_claims(of["deep"], deep),
+                *predicates.each_with(
+                    "shallow", control_claims(of["shallow"], profiles["shallow"])
+                ),
+                *predicates.each_with("deep", control_claims(of["deep"], deep)),
             ],
         )
 
     def ratio_claims(self, ratios: Mapping[str, pa.Table]) -> list[Claim]:
         """The measured ratios, that they fall with depth, and that the repair restores them."""
         claims = [
-            Claim.near(
+            predicates.near(
+                f"ratio/layer {layer}/{method}",
                 f"variance ratio of layer {layer}, {method}, shallow network",
-                "pilots of this project",
+                ratio_by_layer(ratios["shallow"], method)[layer - 1],
                 expected,
-                round(float(ratio_by_layer(ratios["shallow"], method)[layer - 1]), 3),
+                source="pilots of this project",
                 relative=0.4,
             )
             for method, layer, expected in self.ratios
@@ -188,17 +192,20 @@ class VarianceCollapse(Experiment):
                     "last layer below the first",
                     f"{kept[0]:.3f} to {kept[-1]:.3f}",
                     bool(kept[-1] < kept[0]),
+                    id=f"ratio-falls/{method}",
                 )
             )
         return [
             *claims,
             range_claim(
+                "restored-variance",
                 "REPAIR restores the mean variance of the ends in both layers, shallow network",
                 numbers(where(ratios["shallow"], method=REPAIRED), "ratio"),
                 0.05,
             ),
             *(
                 range_claim(
+                    f"goal/{depth}",
                     f"REPAIR reaches its goal, the mixed standard deviation, in every layer of "
                     f"every pair, {depth} network",
                     numbers(where(table, method=REPAIRED), "of_goal"),
@@ -209,7 +216,7 @@ class VarianceCollapse(Experiment):
         ]
 
 
-def range_claim(statement: str, values: np.ndarray, tolerance: float) -> Claim:
+def range_claim(id: str, statement: str, values: np.ndarray, tolerance: float) -> Claim:
     """All ratios are one."""
     return Claim(
         statement,
@@ -218,4 +225,5 @@ def range_claim(statement: str, values: np.ndarray, tolerance: float) -> Claim:
         f"{values.min():.3f} to {values.max():.3f}",
         bool(abs(values - 1).max() <= tolerance),
         f"± {tolerance:g}",
+        id=id,
     )

@@ -54,6 +54,7 @@ def published_claims(widths: pa.Table, published: Published) -> list[Claim]:
                 abs(slope.value - expected) <= 0.2,
                 "± 0.2",
                 slope.interval,
+                id=f"slope/{place}/{kind}",
             )
         )
     return claims
@@ -79,6 +80,7 @@ def law_claims(widths: pa.Table, lines: pa.Table) -> list[Claim]:
                     all(abs(slope.value + 1) <= 0.2 for slope in found),
                     "± 0.2",
                     interval,
+                    id="mean-field-falls",
                 )
             )
         else:
@@ -91,6 +93,7 @@ def law_claims(widths: pa.Table, lines: pa.Table) -> list[Claim]:
                     values,
                     low > -0.8,
                     interval=interval,
+                    id=f"not-inverse-width/{kind}",
                 )
             )
     return [*claims, *barrier_claims(lines)]
@@ -114,6 +117,7 @@ def barrier_claims(lines: pa.Table) -> list[Claim]:
             min(slope.low for slope in barrier) > -0.5,
             interval=f"[{min(s.low for s in barrier):.2f}, {max(s.high for s in barrier):.2f}] "
             "over lines",
+            id="barrier-stays",
         ),
         Claim(
             "the squared distance of the ends grows as the width, mean field, so that it makes up "
@@ -124,6 +128,7 @@ def barrier_claims(lines: pa.Table) -> list[Claim]:
             all(abs(slope.value - 1) <= 0.2 for slope in distance),
             "± 0.2",
             f"[{min(s.low for s in distance):.2f}, {max(s.high for s in distance):.2f}] over lines",
+            id="distance-grows",
         ),
     ]
 
@@ -144,6 +149,7 @@ def width_controls(widths: pa.Table, goal: float) -> list[Claim]:
             "error at most 0.001 of it",
             f"{error:.1e}",
             bool(numbers(widths, "converged").all() and error <= 1e-3),
+            id="eigenvalues-converged",
         ),
         Claim(
             "networks of every width and parametrisation were trained to the same loss",
@@ -151,6 +157,7 @@ def width_controls(widths: pa.Table, goal: float) -> list[Claim]:
             f"at most {goal:g}",
             f"{reached:.4g}",
             bool(reached <= goal),
+            id="same-training-loss",
         ),
         Claim(
             "before training the standard and the NTK parametrisation have the same losses, "
@@ -159,6 +166,7 @@ def width_controls(widths: pa.Table, goal: float) -> list[Claim]:
             "difference at most 1e-4",
             f"{difference:.1e}",
             bool(difference <= 1e-4),
+            id="same-loss-before",
         ),
     ]
 
@@ -212,6 +220,7 @@ def kink_claims(kinks: pa.Table) -> list[Claim]:
                 f"({mean:.0f} ± {error:.0f}) %" if len(missed) > 1 else f"{mean:.0f} %",
                 10 <= mean <= 40,
                 interval=f"[{missed.min():.0f}, {missed.max():.0f}] % over {len(missed)} lines",
+                id=f"kinks-are-missed/{method}",
             )
         )
     distance = numbers(relu, "missed") / numbers(relu, "missed_standard_error")
@@ -226,6 +235,7 @@ def kink_claims(kinks: pa.Table) -> list[Claim]:
             "at least three standard errors",
             f"{distance.min():.1f} to {distance.max():.1f}",
             bool(distance.min() >= 3),
+            id="kinks-stand-out",
         ),
         Claim(
             "second derivatives by automatic differentiation explain the barriers of tanh networks",
@@ -234,6 +244,7 @@ def kink_claims(kinks: pa.Table) -> list[Claim]:
             f"{smooth.mean():.2g} %",
             bool(smooth.max() < 1),
             interval=f"at most {smooth.max():.2g} % of {len(smooth)} lines",
+            id="tanh-is-explained",
         ),
         Claim(
             "the grid is fine enough for the integral of the second derivative",
@@ -241,6 +252,7 @@ def kink_claims(kinks: pa.Table) -> list[Claim]:
             "error below 1 % of the barrier",
             f"{quadrature:.2g} %",
             bool(quadrature < 1),
+            id="grid-is-fine",
         ),
         Claim(
             "the height above the chord is the Green sum of second differences of the loss",
@@ -248,6 +260,7 @@ def kink_claims(kinks: pa.Table) -> list[Claim]:
             "difference at most 1e-12, in float64",
             f"{identity:.1e}",
             bool(identity <= 1e-12),
+            id="green-sum",
         ),
     ]
 

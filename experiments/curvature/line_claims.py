@@ -46,6 +46,7 @@ def hump_claim(directions: pa.Table) -> Claim:
         "height is at least half the barrier; on every naive and matched line",
         f"{sum(under)} of {len(under)} lines, height at least {100 * min(lowest):.0f} %",
         all(under),
+        id="negative-under-hump",
     )
 
 
@@ -69,6 +70,7 @@ def middle_claim(directions: pa.Table, extremes: pa.Table) -> Claim:
         bool((middle > end).all() and (along < 0).all()),
         interval=f"[{middle.min():.2g}, {middle.max():.2g}]; [{along.min():.2g}, "
         f"{along.max():.2g}] over {len(middle)} lines",
+        id="largest-is-no-barrier",
     )
 
 
@@ -86,6 +88,7 @@ def control_claim(directions: pa.Table) -> Claim:
         f"{ratio.mean():.2g}",
         bool(ratio.max() <= 0.25),
         interval=f"[{ratio.min():.2g}, {ratio.max():.2g}] over {len(ratio)} pairs",
+        id="matching-takes-curvature",
     )
 
 
@@ -107,6 +110,7 @@ def bound_claim(directions: pa.Table, kinks: pa.Table, extremes: pa.Table) -> Cl
         "at most 1 of either bound, for every line",
         " and ".join(f"{share.min():.2g} to {share.max():.2g}" for share in shares),
         all(share.max() <= 1 for share in shares),
+        id="bounds",
     )
 
 
@@ -135,6 +139,7 @@ def extreme_claims(directions: pa.Table, extremes: pa.Table) -> list[Claim]:
             f"at all {count} points, within the errors of the eigenvalues",
             f"{-outside:.2g} inside at least" if outside <= 0 else f"{outside:.2g} outside",
             bool(outside <= 0),
+            id="between-extremes",
         ),
         Claim(
             "every extreme eigenvalue along the lines converged",
@@ -142,5 +147,6 @@ def extreme_claims(directions: pa.Table, extremes: pa.Table) -> list[Claim]:
             f"error at most {TOLERANCE:g} of the largest one",
             f"{error:.1e}",
             bool(numbers(extremes, "converged").all() and error <= TOLERANCE * (1 + 1e-3)),
+            id="extremes-converged",
         ),
     ]

@@ -229,6 +229,7 @@ def claims(
             f"{len(falls)} of {len(falls)} pairs",
             f"{sum(falls)} of {len(falls)} pairs",
             all(falls),
+            id="falls-every-cycle",
         ),
         Claim(
             "after the first cycle the highest train loss lies less than half as high above the "
@@ -237,6 +238,7 @@ def claims(
             "share of the line's below 0.5",
             f"{max(shares):.3f}",
             max(shares) < 0.5,
+            id="half-as-high",
         ),
         Claim(
             "the relaxed band is somewhat longer than the line",
@@ -245,6 +247,7 @@ def claims(
             f"{min(ratios):.2f} to {max(ratios):.2f} times",
             min(ratios) >= 1.2 and max(ratios) <= 2.5,
             "1.2 to 2.5 times, for every pair",
+            id="longer-than-line",
         ),
         Claim(
             "a band is no higher than a Bezier curve (train), which minimises the mean loss",
@@ -252,6 +255,7 @@ def claims(
             "at most 3 times its highest loss",
             f"{against:.2f} times at most",
             against <= 3,
+            id="below-bezier",
         ),
         Claim(
             "on examples that were not trained on, too, the mean barrier of bands is below half of "
@@ -260,6 +264,7 @@ def claims(
             f"below {test['lines'] / 2:.3g}",
             f"{test['bands']:.3g}",
             bool(test["bands"] < test["lines"] / 2),
+            id="test-barrier-halved",
         ),
         Claim(
             "along the spanning tree no way from A to C is higher than the higher of A to B and "
@@ -268,6 +273,7 @@ def claims(
             "0 nats above",
             f"{max(worst, 0.0):.2g} nats above",
             bool(worst <= 0 and (bounds[upper] <= saddles[upper]).all()),
+            id="tree-bounds",
         ),
     ]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mconn.experiment import Claim
+from mconn.experiment import Claim, claims as predicates
 from mconn.experiment.tables import numbers, where
 
 SOURCE = "Garipov et al. 2018, figures 1 and 2, table 2; this project's pilots"
@@ -43,6 +43,7 @@ def curve_claims(
             "chord barrier at most 0.01 nats, for every pair",
             f"largest {chord.max():.2g}",
             bool(chord.max() <= 0.01),
+            id=f"no-barrier/{method}",
         ),
         Claim(
             f"the line has one where the {method} has none",
@@ -50,6 +51,7 @@ def curve_claims(
             "its chord barrier at least 10 times that of the curve, for every pair",
             f"line at least {line.min():.3g}, curve at most {chord.max():.2g}",
             bool(np.all(line >= 10 * chord)),
+            id=f"line-has-barrier/{method}",
         ),
         Claim(
             f"the train loss stays low on the {method}",
@@ -57,6 +59,7 @@ def curve_claims(
             "maximum below 3 times the higher end's or below 0.02, for every pair",
             f"largest {highest.max():.2g}, ends {end.max():.2g}",
             bool(is_low.all()),
+            id=f"stays-low/{method}",
         ),
         Claim(
             f"the {method} is longer than the segment, but not by much",
@@ -64,6 +67,7 @@ def curve_claims(
             "length ratio 1.2 to 2.2, for every pair",
             between(ratio),
             bool(np.all((ratio >= 1.2) & (ratio <= 2.2))),
+            id=f"longer/{method}",
         ),
         Claim(
             f"the middle control point of the {method} lies far from the middle of the ends",
@@ -71,6 +75,7 @@ def curve_claims(
             "0.9 to 1.0 of the distance of the ends, for every pair",
             between(offset),
             bool(np.all((offset >= 0.9) & (offset <= 1.0))),
+            id=f"middle-point-far/{method}",
         ),
         Claim(
             f"the middle control point of the {method} moves by more than a few percent",
@@ -78,6 +83,7 @@ def curve_claims(
             "at least a fifth of the distance of the ends, for every pair",
             between(offset),
             bool(np.all(offset >= 0.2)),
+            id=f"middle-point-moves/{method}",
         ),
     ]
 
@@ -108,6 +114,7 @@ def plane_claim(drawn: pa.Table, profile: pa.Table) -> Claim:
         "difference at most 1e-5 nats",
         f"{difference:.1e}",
         difference <= 1e-5,
+        id="plane",
     )
 
 
@@ -123,6 +130,7 @@ def ensemble_claim(along: pa.Table, method: str) -> Claim:
         "at least 90 % of the ends' disagreement at t = 0.5, as mean over pairs",
         f"{100 * shares.mean():.0f} % of {100 * end.mean():.2g} %",
         bool(shares.mean() >= 0.9),
+        id=f"differs-half-way/{method}",
     )
 
 
@@ -146,6 +154,7 @@ def decomposition_claim(along: pa.Table, profile: pa.Table) -> Claim:
         "difference at most 1e-4 nats",
         f"{largest:.1e}",
         largest <= 1e-4,
+        id="decomposition",
     )
 
 
@@ -160,6 +169,7 @@ def statistics_claim(method: str, recomputed: pa.Table, mixed: pa.Table) -> Clai
         "intervals apart by at least 0.1 nats, for every pair and split",
         f"least gap {gap.min():.3g}; mean barriers {values[1]:.3g}, recomputed {values[0]:.3g}",
         bool(gap.min() >= 0.1),
+        id=f"statistics/{method}",
     )
 
 
@@ -179,7 +189,14 @@ def published_claims(
         errors = 100 * (1 - numbers(chosen, "value"))
         at_end = errors[np.isin(numbers(chosen, "t"), [0.0, 1.0])].max()
         claims += [
-            Claim.near(f"largest test error (%), {method}", source, highest, errors.max(), 0.15),
+            predicates.near(
+                f"largest-error/{method}",
+                f"largest test error (%), {method}",
+                errors.max(),
+                highest,
+                source=source,
+                relative=0.15,
+            ),
             Claim(
                 f"largest test error above that of the ends, {method}",
                 source,
@@ -187,6 +204,7 @@ def published_claims(
                 f"{errors.max() - at_end:.2f} points",
                 bool(abs(errors.max() - at_end - (highest - end)) <= 0.5),
                 "± 0.5 points",
+                id=f"error-above-ends/{method}",
             ),
         ]
     return claims

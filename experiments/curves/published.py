@@ -202,6 +202,7 @@ class PublishedCurves(Experiment):
                 chain["test mean"] < bezier["test mean"]
                 and chain["test barrier"] > 3 * bezier["test barrier"],
                 "barrier at least three times as high",
+                id="mean-misses-maximum",
             ),
             Claim(
                 f"with as many samples, the soft maximum ({self.soft[1]}) has a lower highest "
@@ -210,6 +211,7 @@ class PublishedCurves(Experiment):
                 "lower",
                 f"{soft['train maximum']:.4f} against {plain['train maximum']:.4f}",
                 soft["train maximum"] < plain["train maximum"],
+                id="soft-maximum",
             ),
             Claim(
                 "the straight line is blocked (control)",
@@ -217,6 +219,7 @@ class PublishedCurves(Experiment):
                 "test barrier above ten times that of the curve",
                 f"{line['test barrier']:.3f}",
                 line["test barrier"] > 10 * best["test barrier"],
+                id="line-is-blocked",
             ),
         ]
         if self.published is None:
@@ -234,6 +237,7 @@ class PublishedCurves(Experiment):
                 f"{best['samples'] / 1e6:.2f} M",
                 best["test barrier"] + 2 * spread < other.bezier and best["samples"] <= 1.8e6,
                 "two standard errors of the difference",
+                id=f"below-published-bezier/{self.best}",
             ),
             Claim(
                 f"{self.best}: the highest test loss lies less above the worse end than that of "
@@ -242,6 +246,7 @@ class PublishedCurves(Experiment):
                 f"{other.elastic_band}, at 1.71 times the line and 2.38 M samples",
                 f"{best['test above worse end']:.4f}, at {best['length']:.2f} times the line",
                 best["test above worse end"] < other.elastic_band and best["length"] < 1.3,
+                id=f"below-published-band/{self.best}",
             ),
         ]
 

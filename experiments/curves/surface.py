@@ -106,6 +106,7 @@ class BezierSurface(Experiment):
             f"below {SHARE}",
             f"{shares.min():.3f} to {shares.max():.3f}",
             bool((shares < SHARE).all()),
+            id=f"mean-loss/{shape}/{split}",
         )
 
 
@@ -129,6 +130,7 @@ def form_claims(shape: Shape, surfaces: pa.Table) -> list[Claim]:
             f"{gap:.1g}",
             gap <= 1e-6,
             "1e-6 in any weight",
+            id=f"corners/{shape}",
         ),
         Claim(
             f"both parameters move the network on every fitted {shape}: the lower mean speed over "
@@ -137,6 +139,7 @@ def form_claims(shape: Shape, surfaces: pa.Table) -> list[Claim]:
             "above 0.1",
             f"{shares.min():.2f}",
             bool((shares > 0.1).all()),
+            id=f"both-parameters-move/{shape}",
         ),
     ]
 

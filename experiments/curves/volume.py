@@ -105,6 +105,7 @@ class SimplexVolume(Experiment):
                     0,
                     float(facts["held_gap"]),
                     facts["held_gap"] == 0,
+                    id="vertices",
                 ),
             ],
         )
@@ -125,6 +126,7 @@ class SimplexVolume(Experiment):
                         f"below {FACTOR}",
                         f"{ratios.min():.2f} to {ratios.max():.2f}",
                         bool((ratios < FACTOR).all()),
+                        id=f"low-complex/{split}/{vertices}",
                     )
                 )
         return claims
@@ -149,6 +151,7 @@ def volume_claim(table: pa.Table) -> Claim:
         "log V finite, falling, for every pair",
         means,
         falls,
+        id="volume-falls",
     )
 
 
@@ -162,6 +165,7 @@ def control_claim(table: pa.Table, method: str, vertices: int) -> Claim:
         f"above {FACTOR}",
         f"{ratios.min():.3g} to {ratios.max():.3g}",
         bool((ratios > FACTOR).all()),
+        id=f"unfitted-complex/{method}/{vertices}",
     )
 
 
@@ -175,6 +179,7 @@ def formula_claim(precision: str, error: float, tolerance: float) -> Claim:
         f"{error:.1e}",
         error <= tolerance,
         f"{tolerance:g}",
+        id=f"formula/{numbers_of}/{precision}",
     )
 
 

@@ -129,6 +129,7 @@ def constant_loss_claims(
             "relative change of outputs at most 1e-6, rotation residual at least 0.1",
             f"{facts[UNREAD]['change']:.1e}, residual {residual[UNREAD]:.3f}",
             facts[UNREAD]["change"] <= 1e-6 and residual[UNREAD] >= 0.1,
+            id="unread-unit",
         ),
         Claim(
             "(ii) rescaling the units of a network of rectifiers changes the features by no "
@@ -137,6 +138,7 @@ def constant_loss_claims(
             "relative change of outputs at most 1e-5, rotation residual at least 0.1",
             f"{facts[RESCALED]['change']:.1e}, residual {residual[RESCALED]:.3f}",
             facts[RESCALED]["change"] <= 1e-5 and residual[RESCALED] >= 0.1,
+            id="rescaled-units",
         ),
     ]
 
@@ -157,6 +159,7 @@ def same_residual_claims(
             f"residuals {residual[ALIGNED]:.4f} and {residual[NAIVE]:.4f}, barriers "
             f"{barriers[0]:.3f} and {barriers[1]:.3f} nats",
             difference <= 1e-5 and barriers[1] >= 4 * barriers[0],
+            id="rotation-either-way",
         ),
         Claim(
             "(iv) a permuted copy has features that are a rotation of the network's own, at CKA "
@@ -169,6 +172,7 @@ def same_residual_claims(
             and copy["cka"] >= 1 - 1e-5
             and copy["sample_space_angle"] <= 0.05
             and copy["barrier"] >= 0.2,
+            id="permuted-copy",
         ),
     ]
 
@@ -186,6 +190,7 @@ def attribute_claims(along: pa.Table, fact: Mapping[str, float]) -> list[Claim]:
             "a barrier of at most 1e-7 nats, rounding, and a turn of at least 60 degrees",
             f"{fact['barrier']:.1e} nats, {angles[-1]:.1f} degrees",
             bool(fact["barrier"] <= 1e-7 and angles[-1] >= 60),
+            id="attribute-turns",
         ),
         Claim(
             "the angle is that of the closed form, arctan of the unit's share of the attribute",
@@ -193,5 +198,6 @@ def attribute_claims(along: pa.Table, fact: Mapping[str, float]) -> list[Claim]:
             "within 0.01 degrees at every point",
             f"{abs(angles - closed).max():.1e} degrees",
             bool(abs(angles - closed).max() <= 0.01),
+            id="angle-closed-form",
         ),
     ]

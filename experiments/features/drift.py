@@ -249,4 +249,5 @@ def random_control(coupling: pa.Table) -> Claim:
         f"blend residual at least 60 % of the naive {naive:.3f}",
         f"{random:.3f}",
         random >= 0.6 * naive,
+        id="random-does-not-help",
     )

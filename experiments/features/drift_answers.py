@@ -35,6 +35,7 @@ def average_claim(outputs: pa.Table) -> Claim:
             and half_way["brier"].min() > of_ends["brier"].max()
             and half_way["calibration_error"].min() >= of_ends["calibration_error"].max()
         ),
+        id="average",
     )
 
 
@@ -49,6 +50,7 @@ def output_claims(energies: pa.Table) -> list[Claim]:
             "test examples on which the ends disagree, for every pair",
             f"{100 * apart.min():.1f} to {100 * apart.max():.1f} %",
             bool(apart.min() > 0),
+            id="connected-differ",
         ),
         Claim(
             "no path moves the outputs less than the geodesic between its ends' outputs",
@@ -56,6 +58,7 @@ def output_claims(energies: pa.Table) -> list[Claim]:
             "motion at least the squared Fisher-Rao distance, on every path",
             f"smallest ratio {(motion / least).min():.2f}",
             bool((motion >= least).all()),
+            id="geodesic",
         ),
     ]
 
@@ -79,6 +82,7 @@ def fitted_claims(outputs: pa.Table, energies: pa.Table) -> list[Claim]:
             f"{100 * late:.2f} %",
             bool(late >= end - 2 * error),
             "2 standard errors over examples",
+            id="ensemble-points",
         ),
         Claim(
             "the outputs move least along the fitted curve and most along the naive line",
@@ -86,5 +90,6 @@ def fitted_claims(outputs: pa.Table, energies: pa.Table) -> list[Claim]:
             "path energy in the order bezier < activations < naive",
             ", ".join(f"{name} {value:.4f}" for name, value in energy.items()),
             bool(energy["bezier"] < energy[MATCHED] < energy[NAIVE]),
+            id="order",
         ),
     ]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from mconn.experiment import Claim
+from mconn.experiment import Claim, claims as predicates
 from mconn.experiment.tables import numbers, where
 
 AGAINST = "against the design notes of this project"
@@ -36,13 +36,14 @@ def expected_claims(coupling: pa.Table, expected: Sequence[Expected]) -> list[Cl
     for method, layer, measure, value in expected:
         found = half_way(coupling, method, measure)[layer - 1]
         claims.append(
-            Claim.near(
+            predicates.near(
+                f"half-way/{measure.replace('_', ' ')}/layer {layer}/{method}",
                 f"{measure.replace('_', ' ')} half way, layer {layer}, {method}",
-                PILOTS,
+                found,
                 value,
-                round(float(found.mean()), 4),
+                source=PILOTS,
                 relative=0.25 if measure in ("coefficient", "variance_ratio") else 0.5,
-                interval=f"[{found.min():.3g}, {found.max():.3g}] over pairs",
+                over="pairs",
             )
         )
     return claims
@@ -69,6 +70,7 @@ def connectivity_claims(coupling: pa.Table) -> list[Claim]:
             f"{in_order.size} of {in_order.size} layers of pairs",
             f"{in_order.sum()} of {in_order.size} layers of pairs",
             bool(in_order.all()),
+            id="blend",
         ),
         Claim(
             "half way between aligned networks 1 - cos to the blend is below a quarter of 1 - cos "
@@ -77,6 +79,7 @@ def connectivity_claims(coupling: pa.Table) -> list[Claim]:
             "ratio at most 0.25",
             f"{(distances[0] / distances[1]).max():.3f}",
             bool((distances[0] / distances[1]).max() <= 0.25),
+            id="blend-quarter",
         ),
         Claim(
             "half way between aligned networks every layer has lost variance, which no orthogonal "
@@ -85,6 +88,7 @@ def connectivity_claims(coupling: pa.Table) -> list[Claim]:
             "variance ratio below 0.95 in every layer of every pair",
             f"{ratios.min():.2f} to {ratios.max():.2f}",
             bool(ratios.max() < 0.95),
+            id="variance-lost",
         ),
         Claim(
             "the features half way are a smaller share of the blend where the barrier is high",
@@ -92,6 +96,7 @@ def connectivity_claims(coupling: pa.Table) -> list[Claim]:
             "c naive below c aligned, in every layer",
             f"{shown(naive.mean(axis=1))} below {shown(matched.mean(axis=1))}",
             bool((naive.mean(axis=1) < matched.mean(axis=1)).all()),
+            id="blend-share-falls",
         ),
     ]
 
@@ -112,6 +117,7 @@ def coupling_claims(coupling: pa.Table, barriers: pa.Table) -> list[Claim]:
             "difference at most 1e-4",
             f"{difference:.1e}, residuals {naive.min():.3f} to {naive.max():.3f}",
             bool(difference <= 1e-4),
+            id="rotations-alike",
         ),
         Claim(
             "how well a rotation relates the ends' features does not tell how high the barrier is: "
@@ -121,6 +127,7 @@ def coupling_claims(coupling: pa.Table, barriers: pa.Table) -> list[Claim]:
             f"{heights[NAIVE] / heights[MATCHED]:.1f} times, {heights[MATCHED]:.3f} and "
             f"{heights[NAIVE]:.3f} nats",
             bool(heights[NAIVE] >= 4 * heights[MATCHED]),
+            id="rotation-is-no-barrier",
         ),
     ]
 
@@ -148,6 +155,7 @@ def condition_claims(conditions: pa.Table) -> list[Claim]:
                 f"{lower.sum()} of {lower.size}, means {found[MATCHED].mean():.3f} and "
                 f"{found[NAIVE].mean():.3f}",
                 bool(lower.all()),
+                id=f"aligned-closer/{name}",
             )
         )
     return claims
@@ -169,6 +177,7 @@ def copy_claims(similarities: pa.Table, barriers: pa.Table) -> list[Claim]:
             f"CKA at least {cka.min():.6f}, angle at most {samples.max():.3f} degrees",
             bool(cka.min() >= 1 - 1e-5 and samples.max() <= 0.05),
             "± 1e-5, 0.05 degrees",
+            id="copy-cka",
         ),
         Claim(
             "a permuted copy has principal angles near 90 degrees in neuron space",
@@ -176,6 +185,7 @@ def copy_claims(similarities: pa.Table, barriers: pa.Table) -> list[Claim]:
             "84 to 90 degrees",
             f"{neurons.min():.1f} to {neurons.max():.1f} degrees",
             bool(neurons.min() >= 84),
+            id="copy-neuron-angles",
         ),
         Claim(
             "an angle of the features does not tell whether there is a barrier: on the line to a "
@@ -184,6 +194,7 @@ def copy_claims(similarities: pa.Table, barriers: pa.Table) -> list[Claim]:
             "at least 0.2 nats",
             f"{naive.min():.2f} to {naive.max():.2f} nats",
             bool(naive.min() >= 0.2),
+            id="angle-is-no-barrier",
         ),
         Claim(
             "aligned first, a permuted copy has no barrier",
@@ -192,6 +203,7 @@ def copy_claims(similarities: pa.Table, barriers: pa.Table) -> list[Claim]:
             f"{back.max():.1e}",
             bool(back.max() <= 1e-3),
             "± 1e-3 nats",
+            id="copy-aligned",
         ),
     ]
 
@@ -213,6 +225,7 @@ def linearity_claims(linearity: pa.Table) -> list[Claim]:
             "linearity defect at least 0.01",
             f"{first.min():.3f} to {first.max():.3f}",
             bool(first.min() >= 0.01),
+            id="not-affine",
         ),
         Claim(
             "the pre-activations of the first layer are affine",
@@ -221,6 +234,7 @@ def linearity_claims(linearity: pa.Table) -> list[Claim]:
             f"{affine.max():.1e}",
             bool(affine.max() <= 1e-9),
             "at most 1e-9",
+            id="first-layer-affine",
         ),
     ]
 

@@ -97,6 +97,7 @@ class WatchedTraining(Experiment):
                     "last at least 3 times the first, every pair",
                     f"{naive[:, 0].mean():.3g} to {naive[:, -1].mean():.3g}",
                     bool((naive[:, -1] >= 3 * np.maximum(naive[:, 0], 1e-6)).all()),
+                    id="naive-barrier-rises",
                 ),
                 Claim(
                     "the matched barrier rises and falls again during training",
@@ -104,6 +105,7 @@ class WatchedTraining(Experiment):
                     "last below half of the largest, on the mean",
                     f"{matched.mean(axis=0)[-1]:.3g} after {matched.mean(axis=0).max():.3g}",
                     bool(matched.mean(axis=0)[-1] < matched.mean(axis=0).max() / 2),
+                    id="matched-barrier-returns",
                 ),
                 alarm_claim("the angle between attribute subspaces, in sample space", angle, naive),
                 alarm_claim("dissimilarity (1 - CKA)", 1 - similarity, naive),
@@ -113,6 +115,7 @@ class WatchedTraining(Experiment):
                     "CKA above .6 and naive barrier above .3, every pair",
                     f"CKA {similarity[:, -1].min():.2f}, barrier {naive[:, -1].min():.2f}",
                     bool(similarity[:, -1].min() > 0.6 and naive[:, -1].min() > 0.3),
+                    id="features-alike",
                 ),
             ],
         )
@@ -139,6 +142,7 @@ def alarm_claim(name: str, alarm: np.ndarray, barrier: np.ndarray) -> Claim:
         "rank correlation with the naive barrier over epochs at least .5, every pair",
         f"{min(found):.2f} to {max(found):.2f}",
         min(found) >= 0.5,
+        id=f"alarm/{name}",
     )
 
 

@@ -14,9 +14,9 @@ CONNECTIVITY = (
         verdict="refuted",
         published="VGG16 on CIFAR-100: error 27.5 % at the ends, 30.1 % at most on the curve.",
         evidence=(
-            Evidence("published_curves", "the mean objective does not control the maximum"),
-            Evidence("digits_curves", "the middle control point of the bezier moves by more than"),
-            Evidence("digits_curves", "the bezier has no train barrier"),
+            Evidence("published_curves", "mean-misses-maximum"),
+            Evidence("digits_curves", "middle-point-moves/bezier"),
+            Evidence("digits_curves", "no-barrier/bezier"),
         ),
     ),
     Statement(
@@ -30,9 +30,9 @@ CONNECTIVITY = (
         verdict="refuted",
         published="CIFAR-10, 60 % cue: RI 8.75 % against 83.4 % for fine-tuning.",
         evidence=(
-            Evidence("mechanisms", "connectivity-based fine-tuning raises the loss with the cue"),
-            Evidence("mechanisms", "fine-tuning on clean images at rate"),
-            Evidence("mechanisms", "connectivity-based fine-tuning leaves less reliance"),
+            Evidence("mechanisms", "raised-barrier"),
+            Evidence("mechanisms", "no-raised-barrier"),
+            Evidence("mechanisms", "less-reliance"),
         ),
     ),
     Statement(
@@ -48,10 +48,13 @@ CONNECTIVITY = (
         published="Test barriers with learned maps 0 to .02 for the small data sets, .42 for "
         "BookCorpus.",
         evidence=(
-            Evidence("symmetry_limits", "rotary positions break the symmetry"),
-            Evidence("symmetry_limits", "the function changes if queries and keys with rotary"),
-            Evidence("symmetry_limits", "a semi-permutation, which leaves a ReLU network's"),
-            Evidence("symmetry_limits", "half way between two heads the mean"),
+            Evidence("symmetry_limits", "rotary"),
+            Evidence(
+                "symmetry_limits",
+                "function-changes/queries-and-keys-with-rotary-positions-are-turned",
+            ),
+            Evidence("symmetry_limits", "semi-permutation"),
+            Evidence("symmetry_limits", "mean-of-products"),
         ),
     ),
     Statement(
@@ -69,12 +72,12 @@ CONNECTIVITY = (
         condition="on a dimension of at least the rank, on frequencies that keep the conditions on "
         "the csPMI, and on no clipping",
         evidence=(
-            Evidence("word_dimension", "SGNS factorises PMI - log k where"),
-            Evidence("word_dimension", "with fewer dimensions SGNS does not"),
-            Evidence("word_dimension", "at the rank of the PMI matrix"),
-            Evidence("word_dimension", "clipping the PMI at zero"),
-            Evidence("word_geometry", "where words are equally frequent the conditions hold"),
-            Evidence("word_geometry", "the three errors add up"),
+            Evidence("word_dimension", "factorises"),
+            Evidence("word_dimension", "misses-below-rank"),
+            Evidence("word_dimension", "exact-at-rank"),
+            Evidence("word_dimension", "clipping"),
+            Evidence("word_geometry", "conditions"),
+            Evidence("word_geometry", "errors-add-up"),
         ),
     ),
     Statement(
@@ -85,8 +88,8 @@ CONNECTIVITY = (
         source="the networks' definition",
         verdict="refuted",
         evidence=(
-            Evidence("feature_drift", "early layers do not act affinely"),
-            Evidence("feature_drift", "the pre-activations of the first layer are affine"),
+            Evidence("feature_drift", "not-affine"),
+            Evidence("feature_drift", "first-layer-affine"),
         ),
     ),
     Statement(
@@ -99,9 +102,9 @@ CONNECTIVITY = (
         source="the bootstrap over examples",
         verdict="refuted",
         evidence=(
-            Evidence("barrier_kinds", "the 95 % interval of a matched test barrier is wider"),
-            Evidence("barrier_kinds", "networks that learned next to nothing pass"),
-            Evidence("barrier_kinds", "the threshold knows no scale"),
+            Evidence("barrier_kinds", "interval-wider"),
+            Evidence("barrier_kinds", "untrained-pass"),
+            Evidence("barrier_kinds", "no-scale"),
         ),
     ),
     Statement(
@@ -137,10 +140,10 @@ CONNECTIVITY = (
         verdict="conditional",
         condition="on biases and normalisers going along, and on the activation",
         evidence=(
-            Evidence("symmetry_limits", "the function stays if"),
-            Evidence("symmetry_limits", "the function changes if"),
-            Evidence("symmetry_atlas", "ResNet-20: permutations, signs, matrices and dimension"),
-            Evidence("digits_mlp", "the discovered symmetry leaves the outputs unchanged"),
+            Evidence("symmetry_limits", "function-stays"),
+            Evidence("symmetry_limits", "function-changes"),
+            Evidence("symmetry_atlas", "closed-form/resnet-20"),
+            Evidence("digits_mlp", "certificate"),
         ),
     ),
     Statement(
@@ -162,8 +165,8 @@ CONNECTIVITY = (
         verdict="refuted",
         published="27 l_1 l_2 l_3: 0 on the edges, 1 at the centre.",
         evidence=(
-            Evidence("many_models", "low lines between all pairs do not make a basin"),
-            Evidence("many_models", "the centre of a triangle of aligned networks"),
+            Evidence("many_models", "closed-form"),
+            Evidence("many_models", "centre"),
         ),
     ),
     Statement(
@@ -176,10 +179,10 @@ CONNECTIVITY = (
         verdict="refuted",
         published="MNIST connects for SGD with a large rate or Adam with a small one only.",
         evidence=(
-            Evidence("optimiser_dependence", "the barrier left by weight matching depends on"),
+            Evidence("optimiser_dependence", "depends"),
             Evidence(
                 "optimiser_dependence",
-                "the barrier left by weight matching is lower for SGD, rate 0.3 than",
+                "order/sgd-rate-0.3",
             ),
         ),
     ),

@@ -15,13 +15,13 @@ CORRECTIONS = (
         verdict="conditional",
         condition="on the kind of barrier, the grid, the split and the allowance",
         evidence=(
-            Evidence("barrier_kinds", "the barriers over the higher end, the mean end"),
-            Evidence("barrier_kinds", "the barrier over the mean end is that over the higher end"),
-            Evidence("barrier_kinds", "the barriers over the chord and over the mean end differ"),
-            Evidence("barrier_kinds", "the barrier over the chord is at least"),
-            Evidence("barrier_kinds", "the kinds are different numbers"),
-            Evidence("barrier_kinds", "on a grid that contains another"),
-            Evidence("digits_curves", "loss above the chord = D - J - E_y"),
+            Evidence("barrier_kinds", "never-negative"),
+            Evidence("barrier_kinds", "half-the-difference"),
+            Evidence("barrier_kinds", "chord-and-mean-end"),
+            Evidence("barrier_kinds", "chord-above-higher-end"),
+            Evidence("barrier_kinds", "different-numbers"),
+            Evidence("barrier_kinds", "finer-grid"),
+            Evidence("digits_curves", "decomposition"),
         ),
     ),
     Statement(
@@ -36,10 +36,10 @@ CORRECTIONS = (
         published="Variance ratios of pilots: .87 and .72 matched, .22 naive; 1 for a rotation.",
         verdict="refuted",
         evidence=(
-            Evidence("feature_drift", "half way between aligned networks the features are closer"),
-            Evidence("feature_drift", "half way between aligned networks every layer has lost"),
-            Evidence("feature_drift", "variance ratio half way"),
-            Evidence("variance_collapse", "the variance ratio falls with depth"),
+            Evidence("feature_drift", "blend"),
+            Evidence("feature_drift", "variance-lost"),
+            Evidence("feature_drift", "half-way/variance-ratio"),
+            Evidence("variance_collapse", "ratio-falls"),
         ),
     ),
     Statement(
@@ -53,13 +53,13 @@ CORRECTIONS = (
         source="Zhou et al. 2023, theorem 1 and lemma 1",
         verdict="refuted",
         evidence=(
-            Evidence("coupling_counterexamples", "(i) a unit that nothing reads"),
-            Evidence("coupling_counterexamples", "(ii) rescaling the units"),
-            Evidence("coupling_counterexamples", "(iii) the ends of a low line"),
-            Evidence("coupling_counterexamples", "(iv) a permuted copy"),
-            Evidence("feature_drift", "features of the ends are as well related by a rotation"),
-            Evidence("feature_drift", "how well a rotation relates the ends'"),
-            Evidence("feature_drift", "aligned pairs have the lower distance of"),
+            Evidence("coupling_counterexamples", "unread-unit"),
+            Evidence("coupling_counterexamples", "rescaled-units"),
+            Evidence("coupling_counterexamples", "rotation-either-way"),
+            Evidence("coupling_counterexamples", "permuted-copy"),
+            Evidence("feature_drift", "rotations-alike"),
+            Evidence("feature_drift", "rotation-is-no-barrier"),
+            Evidence("feature_drift", "aligned-closer"),
         ),
     ),
     Statement(
@@ -72,11 +72,9 @@ CORRECTIONS = (
         source="closed form; there is no source for the statement",
         verdict="refuted",
         evidence=(
-            Evidence(
-                "coupling_counterexamples", "the direction of an attribute turns by any angle"
-            ),
-            Evidence("coupling_counterexamples", "the angle is that of the closed form"),
-            Evidence("word_ladder", "attribute subspaces turn by large angles in neuron space"),
+            Evidence("coupling_counterexamples", "attribute-turns"),
+            Evidence("coupling_counterexamples", "angle-closed-form"),
+            Evidence("word_ladder", "neuron-space"),
         ),
     ),
     Statement(
@@ -90,9 +88,9 @@ CORRECTIONS = (
         published="Pilot: barrier .90, midpoint accuracy .94.",
         verdict="refuted",
         evidence=(
-            Evidence("word_ladder", "analogies do not collapse where the loss rises"),
-            Evidence("word_ladder", "analogies fall where the blend loses a dimension"),
-            Evidence("word_text", "analogies do not collapse half way"),
+            Evidence("word_ladder", "no-collapse"),
+            Evidence("word_ladder", "lost-dimension"),
+            Evidence("word_text", "no-collapse"),
         ),
     ),
     Statement(
@@ -107,12 +105,12 @@ CORRECTIONS = (
         published="Slopes at initialisation +.88 standard, +.10 NTK, -1.03 mean field.",
         verdict="refuted",
         evidence=(
-            Evidence("path_curvature", "in the standard parametrisation the largest eigenvalue"),
-            Evidence("path_curvature", "in the NTK parametrisation the largest eigenvalue"),
-            Evidence("path_curvature", "where the largest eigenvalue falls as 1/width the barrier"),
-            Evidence("path_curvature", "the curvature in the line's direction is negative only"),
-            Evidence("path_curvature", "the largest eigenvalue is not the curvature that makes"),
-            Evidence("path_curvature", "second derivatives by automatic differentiation miss"),
+            Evidence("path_curvature", "not-inverse-width/standard"),
+            Evidence("path_curvature", "not-inverse-width/ntk"),
+            Evidence("path_curvature", "barrier-stays"),
+            Evidence("path_curvature", "negative-under-hump"),
+            Evidence("path_curvature", "largest-is-no-barrier"),
+            Evidence("path_curvature", "kinks-are-missed"),
         ),
     ),
     Statement(
@@ -126,9 +124,9 @@ CORRECTIONS = (
         verdict="refuted",
         published="W_2 falls as m^(-1/d) for d from 3: slopes of pilots -.19, -.11, -.06.",
         evidence=(
-            Evidence("wasserstein", "slope of log W_2 against log m, d = 5"),
-            Evidence("wasserstein", "slope of log W_2 against log m, d = 10"),
-            Evidence("wasserstein", "slope of log W_2 against log m, d = 20"),
+            Evidence("wasserstein", "slope/5"),
+            Evidence("wasserstein", "slope/10"),
+            Evidence("wasserstein", "slope/20"),
         ),
     ),
     Statement(
@@ -143,8 +141,8 @@ CORRECTIONS = (
         verdict="conditional",
         condition="on one hidden layer, for which it is an equality",
         evidence=(
-            Evidence("wasserstein", "m W_2^2 is the least squared distance over permutations"),
-            Evidence("wasserstein", "without matching the networks are further apart"),
+            Evidence("wasserstein", "least-squared-distance"),
+            Evidence("wasserstein", "unmatched-further"),
         ),
     ),
     Statement(
@@ -159,11 +157,11 @@ CORRECTIONS = (
         condition="on the component: scalings and matrices of positive determinant, not "
         "permutations without a spare unit",
         evidence=(
-            Evidence("symmetry_orbits", "the curve exp(t log g) w is flat (ReLU, scaling)"),
-            Evidence("symmetry_orbits", "the curve exp(t log g) w is flat (attention, matrices)"),
-            Evidence("symmetry_orbits", "the curve exp(t log g) w is not flat (ReLU, cycle)"),
-            Evidence("symmetry_orbits", "no arc of matrices leads to the exchange of two units"),
-            Evidence("symmetry_limits", "through a spare unit a permutation is a continuous path"),
+            Evidence("symmetry_orbits", "flat/orbit/relu-scaling"),
+            Evidence("symmetry_orbits", "flat/orbit/attention-matrices"),
+            Evidence("symmetry_orbits", "blocked/orbit"),
+            Evidence("symmetry_orbits", "no-arc"),
+            Evidence("symmetry_limits", "spare-unit-path"),
         ),
     ),
     Statement(
@@ -177,10 +175,10 @@ CORRECTIONS = (
         verdict="refuted",
         published="Components 4 without and 3 with a skip, for width one.",
         evidence=(
-            Evidence("skip_connections", "linear: fewer generators"),
-            Evidence("skip_connections", "ReLU MLP: fewer generators"),
-            Evidence("skip_connections", "ResNet: fewer permutations"),
-            Evidence("connected_components", "components of 3 scalar layers with a skip"),
+            Evidence("skip_connections", "fewer/linear"),
+            Evidence("skip_connections", "fewer/relu-mlp"),
+            Evidence("skip_connections", "fewer/resnet"),
+            Evidence("connected_components", "flood-fill/3-scalar-layers-with-a-skip"),
         ),
     ),
     Statement(
@@ -196,11 +194,11 @@ CORRECTIONS = (
         condition="on width, depth, normaliser and training",
         published="ImageNet ResNet-50: 67 % of the barrier taken away, not all.",
         evidence=(
-            Evidence("digits_mlp", "the train barrier falls in the order"),
-            Evidence("barrier_vs_width", "the train barrier, activations, falls"),
-            Evidence("barrier_vs_depth", "the train barrier, activations, rises"),
-            Evidence("counterexample", "error half way, both swapped"),
-            Evidence("variance_collapse", "the variance ratio falls with depth, activations"),
+            Evidence("digits_mlp", "order/train"),
+            Evidence("barrier_vs_width", "falls/activations"),
+            Evidence("barrier_vs_depth", "rises/activations"),
+            Evidence("counterexample", "half-way-error/both-swapped"),
+            Evidence("variance_collapse", "ratio-falls/activations"),
         ),
     ),
     Statement(
@@ -216,10 +214,10 @@ CORRECTIONS = (
         verdict="refuted",
         published="Pilot: RI .995, RC .128, NC .76; barrier .63 naive and 0 matched.",
         evidence=(
-            Evidence("mechanisms", "networks trained with the cue follow it against the image"),
-            Evidence("mechanisms", "once their units are matched, no barrier"),
-            Evidence("mechanisms", "networks of the same mechanism have a barrier"),
-            Evidence("mechanisms", "the matched line leads from one mechanism to the other"),
+            Evidence("mechanisms", "cue-is-followed"),
+            Evidence("mechanisms", "matched-no-barrier"),
+            Evidence("mechanisms", "same-mechanism-barrier"),
+            Evidence("mechanisms", "mechanism-changes"),
         ),
     ),
     Statement(
@@ -234,10 +232,10 @@ CORRECTIONS = (
         published="Permuted copies: sample space 0 degrees, neuron space 84 to 90 degrees.",
         verdict="refuted",
         evidence=(
-            Evidence("feature_drift", "a permuted copy has CKA 1"),
-            Evidence("feature_drift", "a permuted copy has principal angles near 90"),
-            Evidence("feature_drift", "an angle of the features does not tell"),
-            Evidence("feature_drift", "aligned first, a permuted copy has no barrier"),
+            Evidence("feature_drift", "copy-cka"),
+            Evidence("feature_drift", "copy-neuron-angles"),
+            Evidence("feature_drift", "angle-is-no-barrier"),
+            Evidence("feature_drift", "copy-aligned"),
         ),
     ),
 )

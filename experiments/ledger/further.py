@@ -16,9 +16,10 @@ FURTHER = (
         "the question",
         published="Pilots: accuracy .03, .14, .61, 1.00 at dimension 2, 4, 6, 7.",
         evidence=(
-            Evidence("word_dimension", "accuracy of 3CosAdd"),
-            Evidence("word_text", "the answers come from which words stand together"),
-            Evidence("word_text", "leaving out the question's own words"),
+            Evidence("word_dimension", "accuracy"),
+            Evidence("word_dimension", "corpus"),
+            Evidence("word_text", "order-of-words"),
+            Evidence("word_text", "question-words"),
         ),
     ),
     Statement(
@@ -32,10 +33,10 @@ FURTHER = (
         verdict="holds",
         published="VGG16 on CIFAR-10: test error 90 % at most on the line, 7.0 % on the curve.",
         evidence=(
-            Evidence("digits_curves", "the line has one where the bezier has none"),
-            Evidence("digits_curves", "the train loss stays low on the bezier"),
-            Evidence("elastic_band", "after the first cycle the highest train loss lies less"),
-            Evidence("elastic_band", "on examples that were not trained on, too"),
+            Evidence("digits_curves", "line-has-barrier/bezier"),
+            Evidence("digits_curves", "stays-low/bezier"),
+            Evidence("elastic_band", "half-as-high"),
+            Evidence("elastic_band", "test-barrier-halved"),
         ),
     ),
     Statement(
@@ -49,8 +50,8 @@ FURTHER = (
         condition="on networks of all widths fitting their data",
         published="Pilots: activations .51, .11, .03, .007 at widths 16, 64, 256, 1024.",
         evidence=(
-            Evidence("barrier_vs_width", "the train barrier, naive, falls"),
-            Evidence("barrier_vs_width", "the train barrier, activations, falls"),
+            Evidence("barrier_vs_width", "falls/naive"),
+            Evidence("barrier_vs_width", "falls/activations"),
         ),
     ),
     Statement(
@@ -64,8 +65,8 @@ FURTHER = (
         verdict="conditional",
         condition="on long training: the matched barrier peaks at about ten epochs here",
         evidence=(
-            Evidence("barrier_vs_epochs", "the train barrier, weights, rises and then falls"),
-            Evidence("barrier_vs_epochs", "the train barrier, activations, rises and then falls"),
+            Evidence("barrier_vs_epochs", "rises-and-falls/weights"),
+            Evidence("barrier_vs_epochs", "rises-and-falls/activations"),
         ),
     ),
     Statement(
@@ -76,10 +77,10 @@ FURTHER = (
         source="Ren et al. 2025; Benton et al. 2021",
         verdict="holds",
         evidence=(
-            Evidence("bezier_surface", "the mean train loss over the fitted square"),
-            Evidence("bezier_surface", "the mean train loss over the fitted triangle"),
-            Evidence("bezier_surface", "both parameters move the network"),
-            Evidence("simplex_volume", "the volume (unit: distance of the ends) is positive"),
+            Evidence("bezier_surface", "mean-loss/square/train"),
+            Evidence("bezier_surface", "mean-loss/triangle/train"),
+            Evidence("bezier_surface", "both-parameters-move"),
+            Evidence("simplex_volume", "volume-falls"),
         ),
     ),
     Statement(
@@ -92,10 +93,10 @@ FURTHER = (
         verdict="holds",
         published="2, 4, 8.",
         evidence=(
-            Evidence("connected_components", "components of 2 scalar layers"),
-            Evidence("connected_components", "components of 3 scalar layers, by flood fill"),
-            Evidence("connected_components", "components of 4 scalar layers"),
-            Evidence("connected_components", "the discovered group of l ="),
+            Evidence("connected_components", "flood-fill/2-scalar-layers"),
+            Evidence("connected_components", "flood-fill/3-scalar-layers"),
+            Evidence("connected_components", "flood-fill/4-scalar-layers"),
+            Evidence("connected_components", "discovered-group"),
         ),
     ),
     Statement(
@@ -109,9 +110,9 @@ FURTHER = (
         verdict="refuted",
         published="Five MNIST MLPs, merged: test loss 43 % lower than that of one.",
         evidence=(
-            Evidence("many_models", "the mean of 5 networks, aligned by", fails=True),
-            Evidence("many_models:decayed", "the mean of 5 networks, aligned by", fails=True),
-            Evidence("many_models", "the mean of networks that are aligned by weights together"),
+            Evidence("many_models", "mean-of-all", fails=True),
+            Evidence("many_models:decayed", "mean-of-all", fails=True),
+            Evidence("many_models", "mean-together"),
         ),
     ),
     Statement(
@@ -124,9 +125,9 @@ FURTHER = (
         published="Fashion-MNIST, ten hidden layers of 128: 10.0, 26.7 and 70.1 % half way.",
         verdict="refuted",
         evidence=(
-            Evidence("variance_collapse", "test accuracy half way rises in the order naive < act"),
-            Evidence("variance_collapse", "the variance ratio falls with depth, activations"),
-            Evidence("variance_collapse", "REPAIR reaches its goal"),
+            Evidence("variance_collapse", "order/naive-activations-activations-repair"),
+            Evidence("variance_collapse", "ratio-falls/activations"),
+            Evidence("variance_collapse", "goal"),
         ),
     ),
     Statement(
@@ -142,11 +143,11 @@ FURTHER = (
         verdict="conditional",
         condition="on the parametrisation, the optimiser and a smooth activation",
         evidence=(
-            Evidence("tangent_drift", "in the tangent parametrisation the relative drift"),
-            Evidence("tangent_drift", "the variance of the kernel over seeds before training"),
-            Evidence("tangent_drift", "with Adam at one rate for all widths the drift"),
-            Evidence("tangent_drift", "after a step of"),
-            Evidence("tangent_drift", "for ReLU it has not"),
+            Evidence("tangent_drift", "relative-drift"),
+            Evidence("tangent_drift", "variance"),
+            Evidence("tangent_drift", "drift-adam"),
+            Evidence("tangent_drift", "first-order"),
+            Evidence("tangent_drift", "first-order-misses-relu"),
         ),
     ),
     Statement(
@@ -158,11 +159,7 @@ FURTHER = (
         source="Garipov et al. 2018, figure 2, right",
         verdict="holds",
         published="The full gain of two networks from t = .4 on.",
-        evidence=(
-            Evidence(
-                "digits_curves", "half way along the bezier the network differs from the first"
-            ),
-        ),
+        evidence=(Evidence("digits_curves", "differs-half-way"),),
     ),
     Statement(
         number=36,
@@ -174,7 +171,7 @@ FURTHER = (
         published="VGG16 on CIFAR-100: SGD 72.55 %, SWA 74.27 %.",
         verdict="conditional",
         condition="on checkpoints of one training, which are not measured here",
-        evidence=(Evidence("feature_drift", "the average of two independently trained networks"),),
+        evidence=(Evidence("feature_drift", "average"),),
     ),
     Statement(
         number=37,
@@ -201,9 +198,9 @@ FURTHER = (
         source="Zhao et al. 2025, section 5",
         verdict="holds",
         evidence=(
-            Evidence("symmetry_orbits", "the curve exp(t log g) w is flat"),
-            Evidence("symmetry_atlas", "GPT-2: permutations, signs, matrices and dimension"),
-            Evidence("symmetry_atlas", "Llama: permutations, signs, matrices and dimension"),
+            Evidence("symmetry_orbits", "flat"),
+            Evidence("symmetry_atlas", "closed-form/gpt-2"),
+            Evidence("symmetry_atlas", "closed-form/llama"),
         ),
     ),
     Statement(
@@ -218,10 +215,10 @@ FURTHER = (
         "loss.",
         verdict="refuted",
         evidence=(
-            Evidence("symmetry_limits", "the straight line to the same permuted copy is blocked"),
-            Evidence("symmetry_limits", "through a spare unit a permutation is a continuous path"),
-            Evidence("symmetry_orbits", "the straight line between its ends is not flat"),
-            Evidence("symmetry_orbits", "the loss half way to a scaling by m is"),
+            Evidence("symmetry_limits", "line-is-blocked"),
+            Evidence("symmetry_limits", "spare-unit-path"),
+            Evidence("symmetry_orbits", "blocked/line"),
+            Evidence("symmetry_orbits", "blow-up"),
         ),
     ),
     Statement(
@@ -234,8 +231,8 @@ FURTHER = (
         source="Lubana et al. 2023; Kornblith et al. 2019",
         verdict="refuted",
         evidence=(
-            Evidence("coupling_counterexamples", "(i) a unit that nothing reads"),
-            Evidence("coupling_counterexamples", "(ii) rescaling the units"),
+            Evidence("coupling_counterexamples", "unread-unit"),
+            Evidence("coupling_counterexamples", "rescaled-units"),
         ),
     ),
     Statement(
@@ -249,10 +246,14 @@ FURTHER = (
         source="this project's study of watched training",
         verdict="refuted",
         evidence=(
-            Evidence("watched_training", "the angle between attribute subspaces", fails=True),
-            Evidence("watched_training", "dissimilarity (1 - CKA) flags", fails=True),
-            Evidence("watched_training", "the naive barrier between seeds rises"),
-            Evidence("watched_training", "features are alike at the end although"),
+            Evidence(
+                "watched_training",
+                "alarm/the-angle-between-attribute-subspaces-in-sample-space",
+                fails=True,
+            ),
+            Evidence("watched_training", "alarm/dissimilarity-1-cka", fails=True),
+            Evidence("watched_training", "naive-barrier-rises"),
+            Evidence("watched_training", "features-alike"),
         ),
     ),
     Statement(
@@ -281,8 +282,8 @@ FURTHER = (
         source="this project's study of real texts",
         verdict="holds",
         evidence=(
-            Evidence("word_text", "after an orthogonal map there is no barrier"),
-            Evidence("word_text", "half way after an orthogonal map as many questions"),
+            Evidence("word_text", "orthogonal-no-barrier"),
+            Evidence("word_text", "orthogonal-answers"),
         ),
     ),
 )

@@ -115,6 +115,7 @@ class Counterexample(Experiment):
                 4,
                 count,
                 set(permutations.values()) == {4},
+                id="four-permutations",
             )
         ]
         for slope, activation in zip(self.lines.slopes, activations, strict=True):
@@ -123,10 +124,22 @@ class Counterexample(Experiment):
                 for permutation in PERMUTATIONS.values()
             )
             claims.append(
-                within(f"error of the ends, {activation}", PAPER, 0.001, float(ends), 0.01)
+                within(
+                    f"end-error/{activation}",
+                    f"error of the ends, {activation}",
+                    PAPER,
+                    0.001,
+                    float(ends),
+                    0.01,
+                )
                 if slope
                 else Claim(
-                    f"error of the ends, {activation}", PAPER, 0, float(ends), bool(ends == 0)
+                    f"error of the ends, {activation}",
+                    PAPER,
+                    0,
+                    float(ends),
+                    bool(ends == 0),
+                    id=f"end-error/{activation}",
                 )
             )
         for permutation in PERMUTATIONS.values():
@@ -134,6 +147,7 @@ class Counterexample(Experiment):
             furthest = max(halves, key=lambda half: abs(half - 0.25))
             claims.append(
                 within(
+                    f"half-way-error/{permutation}",
                     f"error half way, {permutation}, for every activation",
                     f"{PAPER}; 1/4 in closed form",
                     0.25,
@@ -158,6 +172,7 @@ class Counterexample(Experiment):
                 f"4 of 4 within {1.96 * spread:.3f}",
                 f"{inside} of 4",
                 inside == 4,
+                id="sampled-errors",
             ),
             Claim(
                 "the same search finds the flat line from A to a permuted copy of A",
@@ -165,17 +180,24 @@ class Counterexample(Experiment):
                 "no rise of the error for the best permutation",
                 f"{control:.2g}",
                 bool(control <= 0),
+                id="copy-is-flat",
             ),
         ]
 
 
 def within(
-    statement: str, source: str, expected: float, measured: float, tolerance: float
+    id: str, statement: str, source: str, expected: float, measured: float, tolerance: float
 ) -> Claim:
     """The claim that a number is that close to the expected one."""
     holds = abs(measured - expected) <= tolerance
     return Claim(
-        statement, source, expected, round(float(measured), 4), bool(holds), f"± {tolerance:g}"
+        statement,
+        source,
+        expected,
+        round(float(measured), 4),
+        bool(holds),
+        f"± {tolerance:g}",
+        id=id,
     )
 
 

@@ -50,12 +50,14 @@ def relation_claims(barriers: pa.Table, ends: pa.Table) -> list[Claim]:
     reported = [kinds[line]["mean_endpoint"] for line in monotone]
     return [
         exact(
+            "never-negative",
             "the barriers over the higher end, the mean end and the chord are never negative",
             "at least 0",
             least,
             least >= -EXACT,
         ),
         exact(
+            "half-the-difference",
             "the barrier over the mean end is that over the higher end plus half the difference "
             "of the ends",
             f"difference at most {EXACT:.0e}",
@@ -63,6 +65,7 @@ def relation_claims(barriers: pa.Table, ends: pa.Table) -> list[Claim]:
             shift <= EXACT,
         ),
         exact(
+            "chord-and-mean-end",
             "the barriers over the chord and over the mean end differ by at most half the "
             "difference of the ends",
             f"at most {EXACT:.0e} more",
@@ -70,6 +73,7 @@ def relation_claims(barriers: pa.Table, ends: pa.Table) -> list[Claim]:
             beyond <= EXACT,
         ),
         exact(
+            "chord-above-higher-end",
             "the barrier over the chord is at least that over the higher end",
             f"at most {EXACT:.0e} less",
             below,
@@ -84,13 +88,21 @@ def relation_claims(barriers: pa.Table, ends: pa.Table) -> list[Claim]:
             if reported
             else "no such line",
             bool(reported and min(reported) > 0.05),
+            id="different-numbers",
         ),
     ]
 
 
-def exact(statement: str, expected: str, value: float, holds: bool) -> Claim:
+def exact(id: str, statement: str, expected: str, value: float, holds: bool) -> Claim:
     """A relation that holds on every line."""
-    return Claim(f"{statement}, on every line", SOURCE, expected, f"{value:.2g}", bool(holds))
+    return Claim(
+        f"{statement}, on every line",
+        SOURCE,
+        expected,
+        f"{value:.2g}",
+        bool(holds),
+        id=id,
+    )
 
 
 def grid_claims(grids: pa.Table) -> list[Claim]:
@@ -107,6 +119,7 @@ def grid_claims(grids: pa.Table) -> list[Claim]:
             "no fall",
             f"least change {steps.min():.2g} nats from {GRIDS[0]} to {GRIDS[-1]} points",
             bool(steps.min() >= -EXACT),
+            id="finer-grid",
         )
     ]
 
@@ -130,6 +143,7 @@ def threshold_claims(barriers: pa.Table, ends: pa.Table) -> list[Claim]:
             f"width above {THRESHOLD:g} nats",
             f"{widths.min():.3g} to {widths.max():.3g}",
             bool(widths.min() > THRESHOLD),
+            id="interval-wider",
         ),
         Claim(
             "networks that learned next to nothing pass the threshold of "
@@ -139,6 +153,7 @@ def threshold_claims(barriers: pa.Table, ends: pa.Table) -> list[Claim]:
             f"{untrained.mean():.2g} at a train loss of {losses.mean():.3g}",
             bool(untrained.mean() <= THRESHOLD),
             interval=f"[{untrained.min():.2g}, {untrained.max():.2g}] over pairs",
+            id="untrained-pass",
         ),
         Claim(
             "the threshold knows no scale: matching takes most of a barrier away, and yet no pair "
@@ -148,5 +163,6 @@ def threshold_claims(barriers: pa.Table, ends: pa.Table) -> list[Claim]:
             f"{100 * left.min():.1f} % to {100 * left.max():.1f} % are left, "
             f"{int((matched <= THRESHOLD).sum())} of {len(matched)} pairs pass",
             bool(left.max() <= 0.25 and matched.min() > THRESHOLD),
+            id="no-scale",
         ),
     ]

@@ -28,6 +28,7 @@ from mconn.experiment import (
     Stage,
     band_meaning,
     barrier_bars,
+    claims as predicates,
     profile_figure,
 )
 from mconn.experiment.stages import Align, Sweep, Train
@@ -179,6 +180,7 @@ class LinearConnectivity(Experiment):
                     expected=f"{len(in_order)} of {len(in_order)} pairs",
                     measured=f"{in_order.sum()} of {len(in_order)} pairs",
                     holds=bool(in_order.all()),
+                    id=f"order/{split}",
                 )
             )
         return claims
@@ -189,13 +191,14 @@ class LinearConnectivity(Experiment):
             if method in self.methods:
                 found = numbers(where(chord, method=method, split="train"), "value")
                 claims.append(
-                    Claim.near(
+                    predicates.near(
+                        f"barrier/{method}",
                         f"mean train barrier, {method}",
-                        self.expected_source,
+                        found,
                         expected,
-                        float(found.mean()),
+                        source=self.expected_source,
                         relative=0.4,
-                        interval=f"[{found.min():.3g}, {found.max():.3g}] over pairs",
+                        over="pairs",
                     )
                 )
         return claims
@@ -212,6 +215,7 @@ class LinearConnectivity(Experiment):
                 expected=f"test accuracy at least {self.end_accuracy}",
                 measured=round(lowest, 4),
                 holds=lowest >= self.end_accuracy,
+                id="end-accuracy",
             )
         ]
 

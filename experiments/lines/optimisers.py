@@ -182,6 +182,7 @@ def dependence_claims(found: list[dict[str, Any]]) -> list[Claim]:
                 f"{ratio:.1f} times: {low['optimiser']} {ranged(low['weights'])}, "
                 f"{high['optimiser']} {ranged(high['weights'])}",
                 bool(ratio >= 2),
+                id=f"depends{which and '/fitted'}",
             )
         )
     return claims
@@ -198,6 +199,7 @@ def order_claim(source: str, lower: Mapping[str, Any], higher: Mapping[str, Any]
         f"{ranged(one)} against {ranged(other)}, at train losses of {lower['loss']:.2g} and "
         f"{higher['loss']:.2g}",
         bool(one.max() < other.min()),
+        id=f"order/{lower['optimiser']}/{higher['optimiser']}",
     )
 
 

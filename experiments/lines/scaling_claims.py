@@ -6,7 +6,7 @@ import numpy as np
 
 from experiments._shared.controls import alignment_claims
 from experiments.lines.scaling_table import Means, Ranges
-from mconn.experiment import Claim, Result
+from mconn.experiment import Claim, Result, claims as predicates
 
 SMALL = 0.2
 """Nats below which the matched barrier of the longest training should lie."""
@@ -17,11 +17,12 @@ def anchor_claims(
 ) -> list[Claim]:
     """Every known mean train barrier is met within 40 %."""
     return [
-        Claim.near(
+        predicates.near(
+            f"barrier/{method}/{place}",
             f"mean train barrier, {method}, at {place}",
-            source,
-            value,
             means[method, "train", place],
+            value,
+            source=source,
             relative=0.4,
             interval=ranges[method, "train", place],
         )
@@ -59,6 +60,7 @@ def shape_claims(
                 f"highest between the ends, last below {SMALL}",
                 f"highest {values[top]:.3g} at {places[top]}, last {values[-1]:.3g}",
                 holds,
+                id=f"rises-and-falls/{method}",
             )
         )
     return claims
@@ -74,6 +76,7 @@ def monotone(method: str, values: Sequence[float], *, falls: bool, source: str) 
         f"{len(steps)} of {len(steps)} steps",
         f"{right} of {len(steps)} steps",
         right == len(steps),
+        id=f"{'falls' if falls else 'rises'}/{method}",
     )
 
 
@@ -93,6 +96,7 @@ def control_claims(
                 "train barrier at least 60 % of the naive one",
                 f"{100 * min(shares):.0f} %",
                 min(shares) >= 0.6,
+                id="random-does-not-help",
             )
         )
     return [*claims, *alignment_claims(aligned)]

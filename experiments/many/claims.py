@@ -45,6 +45,7 @@ def star_claims(means: Mapping[tuple[str, str], float]) -> list[Claim]:
                 round(ratio, 3),
                 ratio <= 0.5,
                 "at most 0.5",
+                id=f"star/{ends}",
             )
         )
     star, control = means["star to others", "train"], means["control to others", "train"]
@@ -56,6 +57,7 @@ def star_claims(means: Mapping[tuple[str, str], float]) -> list[Claim]:
             f"below the control's {control:.3g}",
             round(star, 4),
             star < control,
+            id="star-training",
         )
     )
     return claims
@@ -87,6 +89,7 @@ def centre_claim(simplex: pa.Table) -> Claim:
         "at least one triangle",
         ", ".join(f"{count} of {total} ({method})" for method, count in counts.items()),
         any(counts.values()),
+        id="centre",
     )
 
 
@@ -109,6 +112,7 @@ def merge_claims(merged: pa.Table, count: int) -> list[Claim]:
         f"below {losses['weights']:.3g}",
         f"{losses['weights together']:.3g}",
         losses["weights together"] < losses["weights"],
+        id="mean-together",
     )
     return [
         together,
@@ -121,6 +125,7 @@ def merge_claims(merged: pa.Table, count: int) -> list[Claim]:
                 f"{100 * relative_change(merged, method):+.0f} %",
                 relative_change(merged, method) < 0,
                 "any decrease",
+                id=f"mean-of-all/{method}",
             )
             for method in ("weights together", "activations together")
         ),
@@ -141,6 +146,7 @@ def control_claims(
             "no unit moved",
             f"{sum(cycles.values())} units moved",
             not any(cycles.values()),
+            id="cycles",
         ),
         Claim(
             "low lines between all pairs do not make a basin: 27 l_1 l_2 l_3 on a triangle",
@@ -148,6 +154,7 @@ def control_claims(
             "0 on the edges, 1 at the centre",
             f"{edges:.1g} and {centre:.6f}",
             edges == 0 and abs(centre - 1) <= 1e-6,
+            id="closed-form",
         ),
         random_claim(naive, random),
     ]

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from experiments.mechanisms.finetuning import HEIGHT
 from experiments.mechanisms.lines import PAIRINGS
-from mconn.experiment import Claim
+from mconn.experiment import Claim, claims as predicates
 from mconn.experiment.tables import numbers, where
 
 PAPER = "Lubana et al. 2023"
@@ -51,6 +51,7 @@ def mechanism_claims(profile: pa.Table, published: bool) -> list[Claim]:
                     bool(abs(values.mean() - expected) <= 0.1),
                     "± 0.1",
                     f"[{values.min():.3f}, {values.max():.3f}] over seeds",
+                    id=f"accuracy/{name}/{'with' if network == 'cued' else 'without'}",
                 )
             )
     follows = found["cued", "RI"].min(), found["plain", "RI"].max()
@@ -62,6 +63,7 @@ def mechanism_claims(profile: pa.Table, published: bool) -> list[Claim]:
             "above 50 % and below 50 %",
             f"{100 * follows[0]:.1f} % and {100 * follows[1]:.1f} % at worst",
             bool(follows[0] > 0.5 > follows[1]),
+            id="cue-is-followed",
         )
     )
     return claims
@@ -88,6 +90,7 @@ def line_claims(barriers: pa.Table, profile: pa.Table) -> list[Claim]:
                 f"train chord barrier at most {FLAT} nats",
                 f"largest {matched.max():.3g}, mean {matched.mean():.3g} over {len(matched)} pairs",
                 bool(matched.max() <= FLAT),
+                id=f"matched-no-barrier/{what}",
             )
         )
     same = np.concatenate(
@@ -100,6 +103,7 @@ def line_claims(barriers: pa.Table, profile: pa.Table) -> list[Claim]:
             f"train chord barrier at least {HIGH} nats",
             f"least {same.min():.3g}, mean {same.mean():.3g} over {len(same)} pairs and sets",
             bool(same.min() >= HIGH),
+            id="same-mechanism-barrier",
         )
     )
     naive = np.concatenate([values["different", "naive", name] for name in ("NC", "C")])
@@ -111,6 +115,7 @@ def line_claims(barriers: pa.Table, profile: pa.Table) -> list[Claim]:
             f"train chord barrier at least {HIGH} nats",
             f"least {naive.min():.3g}",
             bool(naive.min() >= HIGH),
+            id="different-mechanism-barrier",
         )
     )
     rows = where(
@@ -126,6 +131,7 @@ def line_claims(barriers: pa.Table, profile: pa.Table) -> list[Claim]:
             "by at least 50 points, for every pair",
             f"by {100 * change:.0f} points at least",
             change >= 0.5,
+            id="mechanism-changes",
         )
     )
     return claims
@@ -161,16 +167,17 @@ def finetuning_claims(tables: Mapping[str, pa.Table], rates: Sequence[float]) ->
             f"{len(cases)} of {len(cases)}",
             f"{less} of {len(cases)}",
             less == len(cases),
+            id="less-reliance",
         ),
-        Claim.near(
+        predicates.near(
+            "raised-barrier",
             "connectivity-based fine-tuning raises the loss with the cue to the height that it "
             f"aims at, in the middle half of the line to the start, at rate {top:g}",
-            f"{PAPER}, section 5",
+            middle["barrier"],
             HEIGHT,
-            round(float(middle["barrier"].mean()), 3),
+            source=f"{PAPER}, section 5",
             relative=0.25,
-            interval=f"[{middle['barrier'].min():.3g}, {middle['barrier'].max():.3g}] over t and "
-            "seeds",
+            over="t and seeds",
         ),
         Claim(
             f"fine-tuning on clean images at rate {top:g} raises no such barrier",
@@ -178,5 +185,6 @@ def finetuning_claims(tables: Mapping[str, pa.Table], rates: Sequence[float]) ->
             f"mean loss with the cue in the middle half below {HEIGHT / 4:g}",
             round(float(middle["clean"].mean()), 3),
             bool(middle["clean"].mean() < HEIGHT / 4),
+            id="no-raised-barrier",
         ),
     ]

@@ -145,13 +145,19 @@ def family_claims(stage: FamilyGroups, groups: pa.Table) -> list[Claim]:
             f"{len(rows)} of {len(rows)} networks",
             f"{right} of {len(rows)} networks",
             right == len(rows),
+            id=f"closed-form/{stage.family}",
         )
     ]
     deep = [row for row in rows if row["varied"] == "depth"]
     if len(deep) > 2:
         error = misfit([row["log10_order"] for row in deep], [row["layers"] for row in deep])
         claims.append(
-            growth_claim(f"{stage.family}: the log order is linear in the depth", error, 1e-9)
+            growth_claim(
+                f"depth/{stage.family}",
+                f"{stage.family}: the log order is linear in the depth",
+                error,
+                1e-9,
+            )
         )
     wide = [row for row in rows if row["varied"] == "width"]
     if len(wide) > 2:
@@ -160,6 +166,7 @@ def family_claims(stage: FamilyGroups, groups: pa.Table) -> list[Claim]:
         error = misfit([row["log10_order"] for row in wide], widths * np.log(widths), widths)
         claims.append(
             growth_claim(
+                f"width/{stage.family}",
                 f"{stage.family}: the log order grows with the width n as a n log n + b n",
                 error,
                 0.02,
@@ -168,7 +175,7 @@ def family_claims(stage: FamilyGroups, groups: pa.Table) -> list[Claim]:
     return claims
 
 
-def growth_claim(statement: str, error: float, tolerance: float) -> Claim:
+def growth_claim(id: str, statement: str, error: float, tolerance: float) -> Claim:
     """The claim that a law of growth fits."""
     return Claim(
         statement,
@@ -176,6 +183,7 @@ def growth_claim(statement: str, error: float, tolerance: float) -> Claim:
         f"largest relative residual at most {tolerance:g}",
         f"{error:.1e}",
         error <= tolerance,
+        id=id,
     )
 
 

@@ -119,7 +119,15 @@ class ConnectedComponents(Experiment):
             source = (
                 f"{PAPER}, proposition 4.3 and figure 2" if with_skip else f"{PAPER}, section 4"
             )
-            claims.append(same(f"components of {name}, by flood fill", source, expected, row))
+            claims.append(
+                same(
+                    f"flood-fill/{name}",
+                    f"components of {name}, by flood fill",
+                    source,
+                    expected,
+                    row,
+                )
+            )
         return claims
 
     def _group_claims(self, groups: pa.Table) -> list[Claim]:
@@ -138,6 +146,7 @@ class ConnectedComponents(Experiment):
                 f"{len(rows)} of {len(rows)} networks",
                 f"{right} of {len(rows)} networks",
                 right == len(rows),
+                id="discovered-group",
             )
         ]
 
@@ -151,7 +160,15 @@ class ConnectedComponents(Experiment):
             source = f"{PAPER}, proposition 4.3" if with_skip else f"{PAPER}, section 4"
             source = "a pilot of this project" if with_skip and width > 1 else source
             row = {"components": found}
-            claims.append(same(f"components of {name}, by the roadmap", source, expected, row))
+            claims.append(
+                same(
+                    f"roadmap/{name}",
+                    f"components of {name}, by the roadmap",
+                    source,
+                    expected,
+                    row,
+                )
+            )
         worst = float(numbers(edges, "largest_loss").max())
         mixed = int(numbers(edges, "mixed").sum())
         return [
@@ -162,6 +179,7 @@ class ConnectedComponents(Experiment):
                 "at most 1e-9 of the loss of the output zero",
                 f"{worst:.1e}",
                 worst <= 1e-9,
+                id="lines-keep-zero",
             ),
             Claim(
                 "no component of a roadmap has points whose determinants differ in sign",
@@ -169,14 +187,22 @@ class ConnectedComponents(Experiment):
                 0,
                 mixed,
                 mixed == 0,
+                id="signs",
             ),
         ]
 
 
-def same(statement: str, source: str, expected: int, row: Mapping[str, Any]) -> Claim:
+def same(id: str, statement: str, source: str, expected: int, row: Mapping[str, Any]) -> Claim:
     """The claim that a count is the expected one."""
     found = row["components"]
-    return Claim(statement, source, expected, found, found == expected)
+    return Claim(
+        statement,
+        source,
+        expected,
+        found,
+        found == expected,
+        id=id,
+    )
 
 
 def headline(

@@ -132,6 +132,7 @@ def formula_claim(row: Mapping[str, Any]) -> Claim:
         f"relative change at {f'most {KEPT:.0e}' if kept else f'least {CHANGED:.0e}'}",
         f"{row['relative']:.1e}",
         as_expected(row),
+        id=f"function-{'stays' if kept else 'changes'}/{row['change']}",
     )
 
 
@@ -143,6 +144,7 @@ def semi_permutation_claim(departure: float) -> Claim:
         "the largest entry of M^T M - 1 is at least 0.1",
         f"{departure:.3g}",
         departure >= 0.1,
+        id="semi-permutation",
     )
 
 
@@ -155,6 +157,7 @@ def arc_claims(tops: Mapping[str, float]) -> list[Claim]:
             f"loss at most {FLAT:.0e} of that of the output zero",
             f"{tops['spare']:.1e}",
             tops["spare"] <= FLAT,
+            id="spare-unit-path",
         ),
         Claim(
             "the straight line to the same permuted copy is blocked (ReLU)",
@@ -162,6 +165,7 @@ def arc_claims(tops: Mapping[str, float]) -> list[Claim]:
             f"largest loss at least {BARRIER:.0e} of that of the output zero",
             f"{tops['line']:.2g}",
             tops["line"] >= BARRIER,
+            id="line-is-blocked",
         ),
     ]
 
@@ -181,6 +185,7 @@ def rank_claims(ranks: pa.Table) -> list[Claim]:
             f"{doubled} of {len(rows)}; {100 * lost.min():.0f} % to {100 * lost.max():.0f} % of "
             "the square norm lie outside",
             doubled == len(rows),
+            id="mean-of-products",
         ),
         Claim(
             "the mean of the factors has the rank of a head",
@@ -188,6 +193,7 @@ def rank_claims(ranks: pa.Table) -> list[Claim]:
             f"{len(rows)} of {len(rows)} sizes",
             f"{kept} of {len(rows)}",
             kept == len(rows),
+            id="mean-of-factors",
         ),
     ]
 
@@ -205,6 +211,7 @@ def position_claim(groups: pa.Table) -> Claim:
         f"{right} of {len(rows)}: "
         + ", ".join(f"d = {row['size']}: {row['none']} and {row['rotary']}" for row in rows),
         right == len(rows),
+        id="rotary",
     )
 
 

@@ -97,6 +97,7 @@ class SymmetryOrbits(Experiment):
                     "no real logarithm",
                     "no real logarithm" if no_arc else "a real logarithm",
                     no_arc,
+                    id="no-arc",
                 ),
             ],
         )
@@ -128,6 +129,7 @@ def blow_up_claims(blown: pa.Table) -> list[Claim]:
                 f"relative error at most {tolerance:.0e}",
                 f"{max(errors):.1e}",
                 max(errors) <= tolerance,
+                id=f"blow-up/{precision}",
             )
         )
     return claims
@@ -147,6 +149,7 @@ def curve_claims(curves: pa.Table) -> list[Claim]:
                 f"loss at most {FLAT:.0e}" if is_flat else f"largest loss at least {BARRIER:.0e}",
                 f"{loss:.1e}",
                 loss <= FLAT if is_flat else loss >= BARRIER,
+                id=f"{'flat' if is_flat else 'blocked'}/{kind}/{network}",
             )
         )
     end = max(
@@ -162,5 +165,6 @@ def curve_claims(curves: pa.Table) -> list[Claim]:
             f"loss at most {FLAT:.0e}",
             f"{end:.1e}",
             end <= FLAT,
+            id="arc-end",
         ),
     ]

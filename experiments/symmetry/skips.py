@@ -184,6 +184,7 @@ def claims(kind: Kind, pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> li
             f"{total} of {total} depths",
             f"{fewer} of {total} depths",
             fewer == total,
+            id=f"fewer/{kind}",
         ),
         Claim(
             f"{kind}: the discovered groups are those of the closed form: {form}",
@@ -191,6 +192,7 @@ def claims(kind: Kind, pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> li
             f"{total} of {total} depths",
             f"{right} of {total} depths",
             right == total,
+            id=f"closed-form/{kind}",
         ),
     ]
 
@@ -208,5 +210,6 @@ def resnet20_claims(rows: Mapping[tuple[str, bool, int], Mapping[str, Any]]) -> 
             "19 and 12",
             f"{found[0]} and {found[1]}",
             found == [19, 12],
+            id="resnet-20",
         )
     ]

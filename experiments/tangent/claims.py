@@ -72,6 +72,7 @@ def width_claims(drift: pa.Table, goal: float) -> list[Claim]:
             "lower at every next width",
             " > ".join(f"{value:.2g}" for value in means),
             bool((np.diff(means) < 0).all()),
+            id="drift-falls",
         ),
         Claim(
             "in the tangent parametrisation the relative drift of the kernel falls as width to the "
@@ -82,6 +83,7 @@ def width_claims(drift: pa.Table, goal: float) -> list[Claim]:
             abs(lazy.value + 0.5) <= 0.2,
             "± 0.2",
             lazy.interval,
+            id="relative-drift/root",
         ),
         Claim(
             "in the tangent parametrisation the relative drift of the kernel falls as 1/width",
@@ -91,6 +93,7 @@ def width_claims(drift: pa.Table, goal: float) -> list[Claim]:
             abs(lazy.value + 1) <= 0.2,
             "± 0.2",
             lazy.interval,
+            id="relative-drift/inverse",
         ),
         Claim(
             "with gradient descent at the largest stable rate of each width the drift falls with "
@@ -100,6 +103,7 @@ def width_claims(drift: pa.Table, goal: float) -> list[Claim]:
             round(slopes[PLAIN].value, 2),
             slopes[PLAIN].value < -0.5,
             interval=slopes[PLAIN].interval,
+            id="drift-standard",
         ),
         Claim(
             "with Adam at one rate for all widths the drift falls more slowly with width than in "
@@ -109,6 +113,7 @@ def width_claims(drift: pa.Table, goal: float) -> list[Claim]:
             round(slopes[ADAM].value, 2),
             slopes[ADAM].low > lazy.high,
             interval=slopes[ADAM].interval,
+            id="drift-adam",
         ),
         Claim(
             "every network was trained to the same loss",
@@ -116,6 +121,7 @@ def width_claims(drift: pa.Table, goal: float) -> list[Claim]:
             f"at most {goal:g}",
             f"{reached:.4g}",
             bool(reached <= goal),
+            id="same-training-loss",
         ),
     ]
 
@@ -135,6 +141,7 @@ def spread_claims(spread: pa.Table) -> list[Claim]:
                 round(slope, 2),
                 abs(slope + 1) <= 0.15,
                 "± 0.15",
+                id=f"variance/{depth}",
             )
         )
     rows = spread.filter(pc.field("depth") == 1)
@@ -149,6 +156,7 @@ def spread_claims(spread: pa.Table) -> list[Claim]:
                 "point for noise in one direction",
                 f"{ratio.min():.2f} to {ratio.max():.2f}",
                 bool((ratio <= 5.6).all()),
+                id="infinite-width",
             )
         )
     return claims
@@ -167,6 +175,7 @@ def forecast_claims(forecast: pa.Table) -> list[Claim]:
             "error at most 15 % of the move, at every width",
             f"{100 * smooth.min():.1f} to {100 * smooth.max():.1f} %",
             bool(smooth.max() <= 0.15),
+            id=f"first-order/{share:g}",
         ),
         Claim(
             "for ReLU it has not: derivatives miss the units that switch, however short the step",
@@ -174,6 +183,7 @@ def forecast_claims(forecast: pa.Table) -> list[Claim]:
             "error at least 25 % of the move, at every width",
             f"{100 * kinked.min():.1f} to {100 * kinked.max():.1f} %",
             bool(kinked.min() >= 0.25),
+            id="first-order-misses-relu",
         ),
     ]
 
@@ -200,6 +210,7 @@ def epoch_claims(epochs: pa.Table, facts: Mapping[str, float]) -> list[Claim]:
             f"{ratio.mean():.2g}",
             bool((ratio <= 0.1).all()),
             interval=f"[{ratio.min():.2g}, {ratio.max():.2g}] over seeds",
+            id="kernel-freezes",
         ),
         Claim(
             "training turns the kernel further than another seed would",
@@ -209,6 +220,7 @@ def epoch_claims(epochs: pa.Table, facts: Mapping[str, float]) -> list[Claim]:
             f"{turn.mean():.3g}",
             bool((turn > facts["seeds before"]).all()),
             interval=f"[{turn.min():.3g}, {turn.max():.3g}] over seeds",
+            id="further-than-seeds",
         ),
         Claim(
             "kernels of two seeds are more alike after training than before",
@@ -216,6 +228,7 @@ def epoch_claims(epochs: pa.Table, facts: Mapping[str, float]) -> list[Claim]:
             f"1 - cosine of centred kernels below {facts['seeds before']:.3g}",
             round(facts["seeds after"], 4),
             facts["seeds after"] < facts["seeds before"],
+            id="more-alike-after",
         ),
         Claim(
             "training turns the kernel towards the labels",
@@ -223,6 +236,7 @@ def epoch_claims(epochs: pa.Table, facts: Mapping[str, float]) -> list[Claim]:
             "centred alignment after above before, for every seed",
             f"{aligned[0].mean():.3f} to {aligned[-1].mean():.3f}",
             bool((aligned[-1] > aligned[0]).all()),
+            id="towards-labels",
         ),
     ]
 
@@ -242,6 +256,7 @@ def line_claims(lines: pa.Table, results: Mapping[str, Result]) -> list[Claim]:
             "relative drift at most 1e-5, in float32",
             f"{permuted:.1e}",
             permuted <= 1e-5,
+            id="copy-has-same-kernel",
         ),
         Claim(
             "alignment changes nothing of the kernels' cosine between the ends",
@@ -249,6 +264,7 @@ def line_claims(lines: pa.Table, results: Mapping[str, Result]) -> list[Claim]:
             "difference at most 1e-4",
             f"{difference:.1e}, cosines {at_end['naive'].min():.3f} to {at_end['naive'].max():.3f}",
             bool(difference <= 1e-4),
+            id="cosine-unchanged",
         ),
         Claim(
             "half way along the line the kernel has drifted less where the networks are aligned",
@@ -256,6 +272,7 @@ def line_claims(lines: pa.Table, results: Mapping[str, Result]) -> list[Claim]:
             "aligned below naive, for every pair",
             f"{half['activations'].mean():.3f} against {half['naive'].mean():.3f}",
             bool((half["activations"] < half["naive"]).all()),
+            id="less-drift-aligned",
         ),
         Claim(
             "half way along the line the centred kernel has turned less where the networks are "
@@ -264,6 +281,7 @@ def line_claims(lines: pa.Table, results: Mapping[str, Result]) -> list[Claim]:
             "1 - cosine, aligned below naive, for every pair",
             f"{turned['activations'].mean():.3f} against {turned['naive'].mean():.3f}",
             bool((turned["activations"] < turned["naive"]).all()),
+            id="less-centred-turn",
         ),
         Claim(
             "the tangent picture does not hold between two trained networks, aligned or not: the "
@@ -272,6 +290,7 @@ def line_claims(lines: pa.Table, results: Mapping[str, Result]) -> list[Claim]:
             "error at least half the change of the outputs, for every pair",
             f"{linear.min():.2f} to {linear.max():.2f}",
             bool(linear.min() >= 0.5),
+            id="tangent-picture-fails",
         ),
     ]
 

@@ -29,6 +29,7 @@ def slope_claims(slopes: Mapping[int, tuple[float, float]]) -> list[Claim]:
             round(value, 3),
             abs(value - PILOTS[dimension]) <= 0.05,
             "± 0.05",
+            id=f"slope/{dimension}",
         )
         for dimension, (value, _) in slopes.items()
         if dimension in PILOTS
@@ -52,6 +53,7 @@ def identity_claims(identity: pa.Table) -> list[Claim]:
             "relative difference at most 1e-6",
             f"{error:.1e}",
             error <= 1e-6,
+            id="least-squared-distance",
         ),
         Claim(
             "without matching the networks are further apart than m W_2^2",
@@ -59,6 +61,7 @@ def identity_claims(identity: pa.Table) -> list[Claim]:
             "at least 10 % further",
             f"{100 * (excess - 1):.0f} %",
             excess >= 1.1,
+            id="unmatched-further",
         ),
     ]
 
@@ -75,6 +78,7 @@ def uniform_claim(distances: pa.Table) -> Claim:
         "within 4 standard errors for every m",
         f"{furthest:.1f} standard errors",
         furthest <= 4,
+        id="uniform-law",
     )
 
 
@@ -92,6 +96,7 @@ def trend_claims(
                 f"Spearman's correlation above 0.5 over {spectra} spectra",
                 round(value, 2),
                 value > 0.5,
+                id=f"rises/{NAMES[column]}/{method}",
             )
             for (method, column), value in ranks.items()
             if column == "value" or method == "covariance"
@@ -103,6 +108,7 @@ def trend_claims(
             "on most spectra",
             f"{better} of {spectra}",
             better > spectra / 2,
+            id="covariance-matching",
         ),
     ]
 
@@ -128,5 +134,6 @@ def barrier_claims(
             "test barrier at least 60 % of the naive one",
             f"{100 * share:.0f} %",
             share >= 0.6,
+            id="random-does-not-help",
         ),
     ]

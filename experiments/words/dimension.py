@@ -125,6 +125,7 @@ class WordDimension(Experiment):
             round(found, 3),
             abs(found - expected) <= 0.05,
             "± 0.05",
+            id=f"accuracy/{dimension}",
         )
 
 
@@ -161,6 +162,7 @@ def destruction_claims(exact: pa.Table, rank: int) -> list[Claim]:
             "mean defect at most 1e-9",
             f"{defect:.1e}",
             defect <= 1e-9,
+            id="exact-at-rank",
         ),
         Claim(
             "the shift by log k takes nothing away: the constant is one of the directions",
@@ -168,6 +170,7 @@ def destruction_claims(exact: pa.Table, rank: int) -> list[Claim]:
             1.0,
             round(shifted, 3),
             shifted >= 0.999,
+            id="shift",
         ),
         Claim(
             "clipping the PMI at zero destroys the analogies",
@@ -176,6 +179,7 @@ def destruction_claims(exact: pa.Table, rank: int) -> list[Claim]:
             round(clipped, 3),
             abs(clipped - 0.2) <= 0.1,
             "± 0.1",
+            id="clipping",
         ),
     ]
 
@@ -191,6 +195,7 @@ def sample_claim(sampled: pa.Table, pairs: int, low: float, high: float) -> Clai
         bool(low - 0.1 <= found.mean() <= high + 0.1),
         "± 0.1",
         f"[{found.min():.3f}, {found.max():.3f}] over corpora",
+        id=f"corpus/{pairs}",
     )
 
 
@@ -211,6 +216,7 @@ def optimum_claims(optimum: pa.Table, rank: int) -> list[Claim]:
             f"at most {REACHED} nats, for every seed",
             f"{enough.max():.3g}",
             bool(enough.max() <= REACHED),
+            id="factorises",
         )
     ]
     if fewer:
@@ -227,6 +233,7 @@ def optimum_claims(optimum: pa.Table, rank: int) -> list[Claim]:
                 )
                 + f", {enough.max():.3f} from {rank} on",
                 bool((np.diff([*means, enough.max()]) < 0).all() and means[-1] > REACHED),
+                id="misses-below-rank",
             )
         )
     return claims

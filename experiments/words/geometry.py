@@ -243,6 +243,7 @@ def correlation_claim(
         bool(found.min() >= expected if exact else abs(found.mean() - expected) <= tolerance),
         "" if exact else f"± {tolerance:g}",
         f"[{found.min():.3f}, {found.max():.3f}] over vocabularies",
+        id=f"linear/{spread:g}",
     )
 
 
@@ -261,6 +262,7 @@ def condition_claim(correlations: pa.Table) -> Claim:
         f"{max(kept.values()):.1e}; within {broken['within']:.2f}, across {broken['across']:.2f}, "
         f"defect {broken['defect']:.2g}",
         bool(max(kept.values()) <= ROUNDING and min(broken["within"], broken["across"]) > 0.1),
+        id="conditions",
     )
 
 
@@ -276,6 +278,7 @@ def error_claims(errors: pa.Table) -> list[Claim]:
             "at most 1e-12 nats",
             f"{left:.1e}",
             bool(left <= 1e-12),
+            id="errors-add-up",
         ),
         Claim(
             "of a right analogy among words of independent attributes every one of them vanishes, "
@@ -284,6 +287,7 @@ def error_claims(errors: pa.Table) -> list[Claim]:
             "each at most 1e-12 nats",
             f"{max(numbers(right, name).max() for name in ERRORS):.1e}",
             bool(max(numbers(right, name).max() for name in ERRORS) <= 1e-12),
+            id="errors-vanish",
         ),
         Claim(
             "of an analogy with a random answer they do not vanish",
@@ -291,5 +295,6 @@ def error_claims(errors: pa.Table) -> list[Claim]:
             "sum above 0.1 nats in every question",
             f"{numbers(wrong, 'sum').min():.2g}",
             bool(numbers(wrong, "sum").min() > 0.1),
+            id="random-answer",
         ),
     ]

@@ -130,6 +130,7 @@ def ladder_claim(barriers: pa.Table, rung: str, barrier: float, accuracy: float)
         "accuracy ± 0.06" if flat else "± 50 %, accuracy ± 0.06",
         f"[{height.min():.2g}, {height.max():.2g}] nats, [{right.min():.2f}, {right.max():.2f}] "
         "over pairs",
+        id=f"half-way/{rung}",
     )
 
 
@@ -143,6 +144,7 @@ def order_claim(means: Mapping[str, float]) -> Claim:
         f"naive > permutation > {FLAT} > orthogonal and general linear, on the mean",
         f"{naive:.2g}, {permuted:.2g}, {turned:.1e}, {general:.1e} nats",
         bool(naive > permuted > FLAT > max(turned, general)),
+        id="not-permutations",
     )
 
 
@@ -158,6 +160,7 @@ def collapse_claim(barriers: pa.Table) -> Claim:
         bool(lowest.mean() >= 0.8 and numbers(naive, "barrier").mean() >= 0.3),
         "",
         f"[{lowest.min():.2f}, {lowest.max():.2f}] over pairs",
+        id="no-collapse",
     )
 
 
@@ -179,6 +182,7 @@ def counterexample_claims(points: pa.Table, barriers: pa.Table) -> list[Claim]:
             "than the first that they do not need (+ 5 %), for every embedding",
             f"{numbers(lost, 'accuracy').mean():.2f}, {left.mean():.2g} and {spare.mean():.2g}",
             bool(numbers(lost, "accuracy").max() <= 0.8 and (left <= 1.05 * spare).all()),
+            id="lost-dimension",
         ),
         Claim(
             "attribute subspaces turn by large angles in neuron space at a barrier of nothing, "
@@ -187,6 +191,7 @@ def counterexample_claims(points: pa.Table, barriers: pa.Table) -> list[Claim]:
             "barrier at most 1e-4 nats and at least 30 degrees, for every embedding",
             f"{numbers(orbit, 'barrier').max():.1e} nats, {angles['neuron'].min():.0f} degrees",
             bool(numbers(orbit, "barrier").max() <= 1e-4 and angles["neuron"].min() >= 30),
+            id="neuron-space",
         ),
         Claim(
             "in sample space, which the symmetry leaves as it is, they do not turn there",
@@ -194,5 +199,6 @@ def counterexample_claims(points: pa.Table, barriers: pa.Table) -> list[Claim]:
             "at most 0.1 degrees",
             f"{numbers(turned, 'sample_angle').max():.2g} degrees",
             bool(numbers(turned, "sample_angle").max() <= 0.1),
+            id="sample-space",
         ),
     ]

@@ -188,6 +188,7 @@ def answer_claims(accuracy: pa.Table) -> list[Claim]:
             f"{100 * grammar[0]:.1f} % against {100 * grammar[1]:.1f} %; {100 * meaning[0]:.1f} % "
             f"against {100 * meaning[1]:.1f} %",
             bool(grammar[0] > grammar[1] and meaning[0] <= meaning[1]),
+            id="subwords",
         ),
         Claim(
             "SGNS is better on analogies than the singular value decomposition of PMI",
@@ -197,6 +198,7 @@ def answer_claims(accuracy: pa.Table) -> list[Claim]:
             bool(trained.mean() > counted.mean()),
             "",
             f"{ranged(100 * trained, '.1f')}, {ranged(100 * counted, '.1f')} over seeds",
+            id="sgns-better",
         ),
         Claim(
             "the answers come from which words stand together: words in a random order, with the "
@@ -208,6 +210,7 @@ def answer_claims(accuracy: pa.Table) -> list[Claim]:
                 numbers(where(accuracy, method=SVD, rule=ADD, section="total"), "low").min()
                 > numbers(chances, "high").max()
             ),
+            id="order-of-words",
         ),
         Claim(
             "leaving out the question's own words makes the accuracy higher",
@@ -215,6 +218,7 @@ def answer_claims(accuracy: pa.Table) -> list[Claim]:
             "without them above with them, for every seed of PMI-SVD",
             f"{percent(counted)} against {percent(kept)}",
             bool((counted > kept).all()),
+            id="question-words",
         ),
     ]
 
@@ -234,6 +238,7 @@ def line_claims(barriers: pa.Table) -> list[Claim]:
                 "each rung at most the one before, on the mean over pairs",
                 ", ".join(f"{rung} {value:.2g}" for rung, value in means.items()),
                 bool((np.diff(list(means.values())) <= 0).all() and means["naive"] > 0),
+                id=f"larger-groups/{method}",
             ),
             Claim(
                 f"after an orthogonal map there is no barrier, {method}",
@@ -241,6 +246,7 @@ def line_claims(barriers: pa.Table) -> list[Claim]:
                 "the interval over examples contains 0, for every pair",
                 f"{numbers(orthogonal, 'barrier').max():.2g}",
                 bool(numbers(orthogonal, "low").max() <= 0),
+                id=f"orthogonal-no-barrier/{method}",
             ),
             Claim(
                 f"half way after an orthogonal map the loss is below that of the ends, {method}",
@@ -253,6 +259,7 @@ def line_claims(barriers: pa.Table) -> list[Claim]:
                 bool(
                     (numbers(orthogonal, "half_way_loss") < numbers(orthogonal, "end_loss")).all()
                 ),
+                id=f"orthogonal-below-ends/{method}",
             ),
             Claim(
                 f"half way after an orthogonal map as many questions are answered as at the ends, "
@@ -263,6 +270,7 @@ def line_claims(barriers: pa.Table) -> list[Claim]:
                     percent(numbers(orthogonal, name)) for name in ("half_way", "ends")
                 ),
                 bool(numbers(orthogonal, "half_way").mean() >= numbers(orthogonal, "ends").mean()),
+                id=f"orthogonal-answers/{method}",
             ),
             Claim(
                 f"analogies do not collapse half way on the line without alignment, {method}",
@@ -273,6 +281,7 @@ def line_claims(barriers: pa.Table) -> list[Claim]:
                 bool(half.mean() >= ends.mean() / 2 and means["naive"] > 0),
                 "",
                 f"{ranged(100 * half, '.1f')} over pairs",
+                id=f"no-collapse/{method}",
             ),
         ]
     return claims

@@ -4,10 +4,12 @@ An experiment is a frozen dataclass that names its stages and makes a report of 
 makes what is missing and writes a folder with tables, figures and one self-contained page.
 """
 
+from mconn.experiment import claims
+from mconn.experiment.claims import Claim
 from mconn.experiment.figures import band_meaning, barrier_bars, profile_figure, style
 from mconn.experiment.folder import RunFolder, all_runs, find_run
 from mconn.experiment.path_figures import Pivots, Plane, length_figure, pivot_figure, plane_figure
-from mconn.experiment.report import Claim, Experiment, Report, Section
+from mconn.experiment.report import Experiment, Report, Section
 from mconn.experiment.runner import run
 from mconn.experiment.serialise import decode, encode
 from mconn.experiment.stage import Context, Result, Stage
@@ -28,6 +30,7 @@ __all__ = [
     "all_runs",
     "band_meaning",
     "barrier_bars",
+    "claims",
     "decode",
     "encode",
     "find_run",

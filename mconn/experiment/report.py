@@ -1,62 +1,17 @@
 """What an experiment says: its question, headline numbers, figures, tables and claims."""
 
 import abc
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mconn.errors import ConfigError
+from mconn.experiment.claims import Claim
 from mconn.experiment.stage import Result, Stage, Table
 
 Figure = Any
 """A ``matplotlib.figure.Figure``."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A statement that the numbers can refute: what was expected, what came out, does it hold.
-
-    Attributes:
-        statement: one sentence, such as "weight matching lowers the train barrier".
-        source: who says so: a paper with its figure, or "this project's pilots".
-        expected: the source's number or relation, as shown to the reader.
-        measured: ours.
-        tolerance: how far apart the two may be, in words; empty where the relation is exact.
-        holds: whether the claim holds. A claim that fails is shown as failing; it is no error.
-        interval: of the measured number, with what it is taken over, such as "[1.12, 1.15] over
-            pairs"; empty where the number is exact or tells its spread itself.
-    """
-
-    statement: str
-    source: str
-    expected: str | float | int
-    measured: str | float | int
-    holds: bool
-    tolerance: str = ""
-    interval: str = ""
-
-    @classmethod
-    def near(
-        cls,
-        statement: str,
-        source: str,
-        expected: float | int,
-        measured: float | int,
-        relative: float,
-        interval: str = "",
-    ) -> "Claim":
-        """The claim that a number is within a share of the expected one.
-
-        Args:
-            statement: one sentence.
-            source: who says so.
-            expected: the source's number.
-            measured: ours.
-            relative: the largest ``|measured - expected| / |expected|`` that is accepted.
-            interval: of our number.
-        """
-        holds = abs(measured - expected) <= relative * abs(expected)
-        tolerance = f"± {100 * relative:g} %"
-        return cls(statement, source, expected, measured, holds, tolerance, interval)
 
 
 @dataclass(frozen=True)
@@ -90,6 +45,9 @@ class Report:
         sections: the rest, in order.
         claims: what was expected, and whether it came out.
         note: what the reader must know to read the headline table, such as what its errors are.
+
+    Raises:
+        ConfigError: if two claims have the same id.
     """
 
     title: str
@@ -99,6 +57,12 @@ class Report:
     sections: Sequence[Section] = ()
     claims: Sequence[Claim] = ()
     note: str = ""
+
+    def __post_init__(self) -> None:
+        count = Counter(claim.id for claim in self.claims)
+        twice = [name for name, times in count.items() if times > 1]
+        if twice:
+            raise ConfigError(f"several claims have the id '{twice[0]}': give each its own")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mconn.errors import CheckpointError
-from mconn.experiment.report import Claim
+from mconn.experiment.claims import Claim
 from mconn.experiment.store import read_json, write_json
 
 Size = Literal["full", "accelerator", "smoke"]
@@ -53,9 +53,9 @@ class Record:
             return "smoke"
         return "accelerator" if function == "gpu" else "full"
 
-    def beginning(self, text: str) -> list[Claim]:
-        """The claims whose statements begin so."""
-        return [claim for claim in self.claims if claim.statement.startswith(text)]
+    def called(self, name: str) -> list[Claim]:
+        """The claim of this id, or the claims of this group."""
+        return [claim for claim in self.claims if claim.is_called(name)]
 
     @property
     def holding(self) -> int:

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from mconn.errors import MconnError
+from mconn.experiment.claims import Claim
 from mconn.experiment.config import load
 from mconn.experiment.folder import RunFolder, all_runs
-from mconn.experiment.report import Claim
 from mconn.experiment.serialise import digest, encode
 from mconn.experiment.store import read_json
 from mconn.ledger.records import Record, Records

@@ -16,7 +16,7 @@ class Evidence:
     Attributes:
         study: a config, as ``digits_curves`` or, for another function of its file,
             ``many_models:decayed``.
-        claim: how the statements of these claims begin; all claims that begin so count.
+        claim: the id of a claim, or of a group of claims, which all count.
         fails: the verdict rests on the claims' failing, not on their holding.
     """
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from mconn.experiment.report import Claim
+from mconn.experiment.claims import Claim
 from mconn.ledger.records import Record, Records
 from mconn.ledger.statements import Evidence, Statement, Verdict
 
@@ -106,7 +106,7 @@ def find(evidence: Evidence, records: Records) -> Finding:
     """The claims that a piece of evidence names."""
     file = evidence.study.partition(":")[0]
     found = records.get(evidence.study) or records.get(f"{file}:smoke")
-    claims = tuple(found.beginning(evidence.claim)) if found else ()
+    claims = tuple(found.called(evidence.claim)) if found else ()
     return Finding(evidence, found, claims)
 
 

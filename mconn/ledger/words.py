@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from mconn.experiment.claims import Claim
 from mconn.experiment.page import cell
-from mconn.experiment.report import Claim
 from mconn.ledger.records import Record
 from mconn.ledger.verdicts import Finding, Judged, Kind
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from toys import sums
 
-from mconn.experiment import Claim, run
+from mconn.experiment import claims, run
 from mconn.experiment.page import LARGEST_SVG, cell, embed, flatten
 
 
@@ -94,6 +94,6 @@ def test_large_drawings_are_embedded_as_png(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("measured", "holds"), [(1.0, True), (1.39, True), (0.5, False)])
 def test_a_claim_about_a_number(measured: float, holds: bool) -> None:
-    claim = Claim.near("x", "y", 1.0, measured, relative=0.4)
+    claim = claims.near("x", "It is one", measured, 1.0, source="y", relative=0.4)
     assert claim.holds is holds
     assert claim.tolerance == "± 40 %"

@@ -12,7 +12,6 @@ import pyarrow as pa
 
 from mconn.errors import DivergenceError
 from mconn.experiment import (
-    Claim,
     Context,
     Experiment,
     Report,
@@ -21,6 +20,7 @@ from mconn.experiment import (
     Stage,
     band_meaning,
     barrier_bars,
+    claims,
     profile_figure,
 )
 
@@ -98,8 +98,10 @@ class Sums(Experiment):
                 ),
             ),
             claims=(
-                Claim.near("The sum is three", "arithmetic", 3.0, total, relative=0.1),
-                Claim("The sum is negative", "nobody", "below 0", total, total < 0),
+                claims.near(
+                    "three", "The sum is three", total, 3, source="arithmetic", relative=0.1
+                ),
+                claims.at_most("negative", "The sum is negative", total, 0, source="nobody"),
             ),
         )
 

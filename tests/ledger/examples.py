@@ -7,7 +7,7 @@ from mconn.ledger import Evidence, Record, Statement
 
 
 def claim(statement: str, holds: bool = True, **rest: Any) -> Claim:
-    return Claim(statement, "a paper", 1.0, 0.9, holds, **rest)
+    return Claim(statement, "a paper", 1.0, 0.9, holds, id=statement, **rest)
 
 
 def record(study: str, *claims: Claim, reported: str = "2026-01-02T00:00:00+00:00") -> Record:

@@ -33,7 +33,7 @@ class Counting(Experiment):
 
     def report(self, results):
         number = results["count"].facts["number"]
-        claims = (Claim("it is large", "arithmetic", "above 2", number, number > 2),)
+        claims = (Claim("it is large", "arithmetic", "above 2", number, number > 2, id="large"),)
         return Report("Counting", "How many?", f"{number} it is", claims=claims)
 
 

@@ -9,8 +9,8 @@ NESTS = Evidence("nests", "eggs are laid", fails=True)
 
 def test_a_verdict_stands_if_all_of_its_evidence_came_out():
     records = {
-        "swans": record("swans", claim("there is a black one here"), claim("something else")),
-        "nests": record("nests", claim("eggs are laid by all", holds=False)),
+        "swans": record("swans", claim("there is a black one/here"), claim("something else")),
+        "nests": record("nests", claim("eggs are laid/by all", holds=False)),
     }
     judged = judge(statement(BLACK, NESTS), records)
     assert [finding.standing for finding in judged.findings] == ["supports", "supports"]
@@ -21,7 +21,11 @@ def test_a_verdict_stands_if_all_of_its_evidence_came_out():
     ("evidence", "holds", "told"),
     [
         (BLACK, False, "open: 'there is a black one' fails in swans"),
-        (Evidence("swans", "there is a black", fails=True), True, "open: 'there is a black one' h"),
+        (
+            Evidence("swans", "there is a black one", fails=True),
+            True,
+            "open: 'there is a black one' h",
+        ),
     ],
 )
 def test_evidence_that_did_not_come_out_leaves_the_matter_open(evidence, holds, told):
@@ -32,9 +36,9 @@ def test_evidence_that_did_not_come_out_leaves_the_matter_open(evidence, holds, 
 
 
 def test_one_of_several_claims_that_fails_leaves_the_matter_open():
-    claims = claim("there is a black one here"), claim("there is a black one there", holds=False)
+    claims = claim("there is a black one/here"), claim("there is a black one/there", holds=False)
     judged = judge(statement(BLACK), {"swans": record("swans", *claims)})
-    assert judged.verdict == "open: 'there is a black one there' fails in swans"
+    assert judged.verdict == "open: 'there is a black one/there' fails in swans"
 
 
 def test_a_verdict_without_evidence_that_was_measured_does_not_stand():
