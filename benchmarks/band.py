@@ -27,8 +27,8 @@ from mconn import landscape, trees
 from mconn.data import Split
 from mconn.models import MLP
 from mconn.paths.band import BandConfig
+from mconn.paths.band.auto import rule_of
 from mconn.paths.band.program import begin, run_steps
-from mconn.paths.band.relax import rule_of
 
 EXAMPLES = 10_000
 RATE, MOMENTUM = 0.01, 0.9

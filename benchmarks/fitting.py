@@ -23,8 +23,7 @@ from mconn.data import DataConfig, Split
 from mconn.meshes import complete
 from mconn.models import MLP
 from mconn.paths.fit_program import initialise, run_epoch
-from mconn.training import Optimiser, TrainConfig
-from mconn.training.program import build
+from mconn.training import Optimiser, TrainConfig, build
 
 MODEL = MLP(512, 3)
 

@@ -19,8 +19,7 @@ from rich.table import Table
 
 from mconn.data import DataConfig, Split, load
 from mconn.models import CNN, MLP
-from mconn.training import Optimiser, TrainConfig
-from mconn.training.program import build
+from mconn.training import Optimiser, TrainConfig, build
 
 TURNS = 7
 DIGITS = DataConfig("digits")

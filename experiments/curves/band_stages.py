@@ -66,7 +66,7 @@ class Bands(Stage):
                     dataset.train,
                     self.band,
                     jax.random.fold_in(jax.random.key(self.seed), i * count + j),
-                    checkpoints=context.work / name,
+                    keeper=context.work / name,
                     progress=context.progress,
                 )
                 saddles[i, j] = saddles[j, i] = found.history[-1].saddle

@@ -91,7 +91,7 @@ class SurfaceFits(Stage):
             dataset.train,
             self.fit,
             jax.random.split(jax.random.key(self.seed), len(corners)),
-            checkpoints=context.work / "checkpoints",
+            keeper=context.work / "checkpoints",
             progress=context.progress,
         )
         ts = grid_of(self.shape, self.grid)

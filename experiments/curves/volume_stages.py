@@ -78,7 +78,7 @@ class GrownComplexes(Stage):
                 dataset.train,
                 self.fit,
                 keys[: len(grown)],
-                checkpoints=context.work / f"checkpoints-{added}",
+                keeper=context.work / f"checkpoints-{added}",
                 progress=context.progress,
             )
             heights = [apart(each.path) for each in fitted]

@@ -13,8 +13,7 @@ from mconn.errors import ConfigError
 from mconn.experiment import Context, Result, Stage
 from mconn.experiment.stages import Align, Train
 from mconn.experiment.stages.align import group_of
-from mconn.training import TrainConfig
-from mconn.training.program import build
+from mconn.training import TrainConfig, build
 from mconn.types import Params
 
 

@@ -23,8 +23,8 @@ def read(data_dir: Path | None = None) -> Images:
 
     flat, labels = load_digits(return_X_y=True)
     rows = np.random.default_rng(0).permutation(len(labels))
-    pixels = flat[rows].astype(np.uint8).reshape(-1, *SHAPE)
-    labels = labels[rows]
+    pixels = np.asarray(flat)[rows].astype(np.uint8).reshape(-1, *SHAPE)
+    labels = np.asarray(labels)[rows]
     return Images(
         train_pixels=pixels[:TRAIN_EXAMPLES],
         train_labels=labels[:TRAIN_EXAMPLES],

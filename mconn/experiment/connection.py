@@ -130,7 +130,7 @@ def connect(
             dataset.train,
             fit,
             jax.random.key(seed),
-            checkpoints=work / "fit",
+            keeper=work / "fit",
             progress=progress,
         )
         path, samples, history = fitted.path, fitted.samples, fitted.history

@@ -14,7 +14,7 @@ from mconn import trees
 from mconn.errors import ConfigError
 from mconn.experiment.read_network import ORBAX_MARK, Saved, reason
 from mconn.experiment.store import write_json
-from mconn.training.checkpoints import uninterrupted
+from mconn.saving import uninterrupted
 
 
 def check_target(out: Path, sources: tuple[str, ...], force: bool, saved: Saved) -> None:

@@ -2,9 +2,10 @@
 
 from mconn.models.cnn import CNN
 from mconn.models.mlp import MLP
+from mconn.models.parts import Activation, Initialiser, Normaliser
 from mconn.models.preresnet import PreActivationBlock, PreResNet
 from mconn.models.resnet import BasicBlock, Bottleneck, ResNet, resnet20, resnet50, resnet152
-from mconn.models.transformer import GPT2, Llama, grouped_attention
+from mconn.models.transformer import GPT2, Llama, grouped_attention, rotated
 from mconn.models.vgg import VGG16
 
 __all__ = [
@@ -12,9 +13,12 @@ __all__ = [
     "GPT2",
     "MLP",
     "VGG16",
+    "Activation",
     "BasicBlock",
     "Bottleneck",
+    "Initialiser",
     "Llama",
+    "Normaliser",
     "PreActivationBlock",
     "PreResNet",
     "ResNet",
@@ -22,4 +26,5 @@ __all__ = [
     "resnet20",
     "resnet50",
     "resnet152",
+    "rotated",
 ]

@@ -16,55 +16,43 @@ Uniform, UniformLength, FacesByVolume -- where a fit draws its points
 """
 
 from mconn.paths.band import (
-    BandConfig as BandConfig,
-    Cycle as Cycle,
-    ElasticBand as ElasticBand,
-    auto_neb as auto_neb,
-    elastic_band as elastic_band,
-    minimax as minimax,
-    next_pair as next_pair,
-    spanning_tree as spanning_tree,
+    BandConfig,
+    Cycle,
+    ElasticBand,
+    Record,
+    auto_neb,
+    elastic_band,
+    minimax,
+    next_pair,
+    spanning_tree,
 )
-from mconn.paths.complexes import grown as grown, simplicial_complex as simplicial_complex
-from mconn.paths.compose import (
-    by_arc_length as by_arc_length,
-    concatenate as concatenate,
-    reverse as reverse,
-)
-from mconn.paths.constancy import largest_change as largest_change
-from mconn.paths.domain import Domain as Domain
+from mconn.paths.complexes import LogVolume, grown, log_volume, simplicial_complex
+from mconn.paths.compose import by_arc_length, concatenate, reverse
+from mconn.paths.domain import INTERVAL, PLANE, SIMPLEX, SQUARE, Domain, not_pairs
 from mconn.paths.families import (
-    bezier as bezier,
-    chain as chain,
-    line as line,
-    plane as plane,
-    simplex as simplex,
-    surface as surface,
-    through as through,
-    triangle as triangle,
-    with_controls as with_controls,
+    bezier,
+    chain,
+    line,
+    plane,
+    simplex,
+    surface,
+    through,
+    triangle,
+    with_controls,
 )
-from mconn.paths.fit import Fitted as Fitted, fit as fit, fit_many as fit_many
-from mconn.paths.fit_config import FitConfig as FitConfig, Penalty as Penalty
-from mconn.paths.objectives import (
-    Maximum as Maximum,
-    Mean as Mean,
-    Objective as Objective,
-    SoftMaximum as SoftMaximum,
-)
-from mconn.paths.orbits import orbit as orbit, orbit_along as orbit_along
-from mconn.paths.path import ControlledPath as ControlledPath, Path as Path
-from mconn.paths.sampling import (
-    FacesByVolume as FacesByVolume,
-    Sampler as Sampler,
-    Uniform as Uniform,
-    UniformLength as UniformLength,
-)
-from mconn.paths.spare import find_spare as find_spare, through_spare as through_spare
-from mconn.paths.stepwise import stepwise as stepwise
-from mconn.paths.volume import LogVolume as LogVolume, log_volume as log_volume
+from mconn.paths.fit import Fitted, fit, fit_many
+from mconn.paths.fit_config import FitConfig, Maximum, Mean, Objective, Penalty, SoftMaximum
+from mconn.paths.orbits import largest_change, orbit, orbit_along
+from mconn.paths.path import ControlledPath, Path
+from mconn.paths.rearranged import stepwise
+from mconn.paths.sampling import FacesByVolume, Sampler, Uniform, UniformLength
+from mconn.paths.spare import find_spare, through_spare
 
 __all__ = [
+    "INTERVAL",
+    "PLANE",
+    "SIMPLEX",
+    "SQUARE",
     "BandConfig",
     "ControlledPath",
     "Cycle",
@@ -79,6 +67,7 @@ __all__ = [
     "Objective",
     "Path",
     "Penalty",
+    "Record",
     "Sampler",
     "SoftMaximum",
     "Uniform",
@@ -98,6 +87,7 @@ __all__ = [
     "log_volume",
     "minimax",
     "next_pair",
+    "not_pairs",
     "orbit",
     "orbit_along",
     "plane",

@@ -13,7 +13,7 @@ from mconn import trees
 from mconn.checks import check_choice
 from mconn.errors import ConfigError, StructureError
 from mconn.paths import domain
-from mconn.paths.bases import Bernstein, Hats
+from mconn.paths.families import Bernstein, Hats
 from mconn.paths.path import ControlledPath, Path
 from mconn.types import Params
 

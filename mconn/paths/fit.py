@@ -1,10 +1,7 @@
 """Fitting a path: only its free control points move."""
 
-import contextlib
-import hashlib
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -15,13 +12,14 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Float
 
 from mconn import trees
+from mconn.checks import check_kind
 from mconn.errors import DataError, DivergenceError, StructureError
 from mconn.meshes import complete, on_host
 from mconn.paths.fit_config import FitConfig
 from mconn.paths.fit_program import State, Trace, free_indices, initialise, put_free, run_epoch
 from mconn.paths.path import ControlledPath
 from mconn.progress import SILENT, Progress
-from mconn.training.checkpoints import Checkpoints, open_checkpoints
+from mconn.saving import Keeper, last_step, open_keeper, restored, save_step
 from mconn.types import Batch, EvalFn, Key
 
 
@@ -44,10 +42,10 @@ def fit(
     eval_fn: EvalFn,
     path: ControlledPath,
     data: Batch,
-    config: FitConfig,
-    key: Key,
+    config: FitConfig = FitConfig(),
+    key: Key | None = None,
     *,
-    checkpoints: Path | None = None,
+    keeper: Keeper | Path | str | None = None,
     progress: Progress = SILENT,
     mesh: Mesh | None = None,
 ) -> Fitted:
@@ -61,39 +59,32 @@ def fit(
         path: where to begin, for example `mconn.paths.bezier`.
         data: pytree of arrays with one leading axis of examples.
         config: how.
-        key: decides batches and points.
-        checkpoints: the folder of this fit's checkpoints; None saves nothing.
+        key: decides batches and points; that of seed 0 if None.
+        keeper: a folder, or another `mconn.saving.Keeper`, of this fit's states; None saves
+            nothing.
         progress: where epochs are reported.
         mesh: devices with axes among ``t`` and ``data``, over which the points and the examples of
             a step are split; one device if None.
 
     Raises:
-        StructureError: if the path has no free control point.
+        StructureError: if the path has no free control point, or an argument has another kind.
         DataError: if there are fewer examples than one batch, or their number is not one.
-        DivergenceError: if a loss is not finite; the last good checkpoint stays.
-        CheckpointError: if the folder belongs to another fit, or all in it are damaged.
+        DivergenceError: if a loss is not finite; the last good state stays.
+        CheckpointError: if the keeper belongs to another fit, or all in it are damaged.
     """
-    (fitted,) = fit_many(
-        eval_fn,
-        [path],
-        data,
-        config,
-        key[None],
-        checkpoints=checkpoints,
-        progress=progress,
-        mesh=mesh,
-    )
-    return fitted
+    keys = (jax.random.key(0) if key is None else key)[None]
+    together = {"keeper": keeper, "progress": progress, "mesh": mesh}
+    return fit_many(eval_fn, [path], data, config, keys, **together)[0]
 
 
 def fit_many(
     eval_fn: EvalFn,
     paths: Sequence[ControlledPath],
     data: Batch,
-    config: FitConfig,
-    keys: Key,
+    config: FitConfig = FitConfig(),
+    keys: Key | None = None,
     *,
-    checkpoints: Path | None = None,
+    keeper: Keeper | Path | str | None = None,
     progress: Progress = SILENT,
     mesh: Mesh | None = None,
 ) -> list[Fitted]:
@@ -105,61 +96,65 @@ def fit_many(
         data: the examples, of all of them.
         config: how.
         keys: one for each path; a path and its key alone decide its result.
-        checkpoints: as in `fit`.
+        keeper: as in `fit`.
         progress: as in `fit`.
         mesh: its axis ``pair`` splits the paths over devices.
 
     Raises:
         StructureError: if the paths differ in family or structure; and as `fit`.
     """
-    check(paths, data, config)
+    _check(paths, data, config)
     steps = trees.count_examples(data) // config.batch_size
     mesh = complete(mesh)
     together = len(paths) > 1
     by_pair = NamedSharding(mesh, PartitionSpec("pair") if together else PartitionSpec())
     whole = NamedSharding(mesh, PartitionSpec())
     stacked = trees.to_numpy(trees.stack(paths) if together else paths[0])
+    if keys is None:
+        keys = jax.random.split(jax.random.key(0), len(paths))
     seeds = np.asarray(jax.random.key_data(keys if together else keys[0]))
-    run = Run(config, digest((stacked, seeds)))
+    kept = open_keeper(keeper, "fit", **vars(config), path=stacked, key=seeds)
     # From the host, so that every process puts its own part of the same numbers.
-    state = trees.to_numpy(begin(stacked, config, steps, together))
-    state, stacked, seeds = jax.device_put((state, stacked, seeds), by_pair)
-    keys, data = jax.random.wrap_key_data(seeds), jax.device_put(data, whole)
+    state = trees.to_numpy(_begin(stacked, config, steps, together))
     names = ("objective", "loss", "largest_loss")
     history = {name: np.full((config.epochs, len(paths)), np.nan, np.float32) for name in names}
-    with open_if(checkpoints, run, progress) as saved:
-        done, state, history = resumed(saved, state, history, by_pair)
-        with progress.task("fit", total=config.epochs, unit="epoch") as task:
-            if done:
-                progress.note(f"fit: going on after epoch {done} of {config.epochs}")
-                task.update(done)
-            for epoch in range(done, config.epochs):
-                began = time.perf_counter()
-                state, trace = run_epoch(
-                    state,
-                    stacked,
-                    keys,
-                    np.int32(epoch),
-                    data,
-                    eval_fn=eval_fn,
-                    config=config,
-                    mesh=mesh,
-                    together=together,
-                )
-                trace = on_host(trace)
-                refuse_divergence(trace, epoch, config, saved)
-                for name in names:
-                    history[name][epoch] = getattr(trace, name)
-                if saved is not None:
-                    saved.save(epoch + 1, {"state": on_host(state), "history": history})
-                seen = steps * config.batch_size * config.points * len(paths)
-                task.update(
-                    epoch + 1,
-                    loss=float(history["loss"][epoch].mean()),
-                    speed=f"{seen / (time.perf_counter() - began):,.0f} examples/s",
-                )
+    done, found = 0, last_step(kept, progress)
+    if found is not None:
+        done, arrays = found
+        state, history = restored(arrays, (state, history))
+    state, stacked, seeds = jax.device_put((state, stacked, seeds), by_pair)
+    keys, data = jax.random.wrap_key_data(seeds), jax.device_put(data, whole)
+    with progress.task("fit", total=config.epochs, unit="epoch") as task:
+        if done:
+            progress.note(f"fit: going on after epoch {done} of {config.epochs}")
+            task.update(done)
+        for epoch in range(done, config.epochs):
+            began = time.perf_counter()
+            state, trace = run_epoch(
+                state,
+                stacked,
+                keys,
+                np.int32(epoch),
+                data,
+                eval_fn=eval_fn,
+                config=config,
+                mesh=mesh,
+                together=together,
+            )
+            trace = on_host(trace)
+            _refuse_divergence(trace, epoch, config, kept)
+            for name in names:
+                history[name][epoch] = getattr(trace, name)
+            if kept is not None:
+                save_step(kept, epoch + 1, (on_host(state), history))
+            seen = steps * config.batch_size * config.points * len(paths)
+            task.update(
+                epoch + 1,
+                loss=float(history["loss"][epoch].mean()),
+                speed=f"{seen / (time.perf_counter() - began):,.0f} examples/s",
+            )
     samples = config.epochs * steps * config.batch_size * config.points
-    finished = on_host(finish(stacked, state, together))
+    finished = on_host(_finish(stacked, state, together))
     return [
         Fitted(
             trees.index(finished, i) if together else finished,
@@ -170,18 +165,12 @@ def fit_many(
     ]
 
 
-@dataclass(frozen=True)
-class Run:
-    """What a folder of checkpoints belongs to."""
-
-    config: FitConfig
-    start: str
-
-
-def check(paths: Sequence[ControlledPath], data: Batch, config: FitConfig) -> None:
-    """Refuse what cannot be fitted."""
+def _check(paths: Sequence[ControlledPath], data: Batch, config: FitConfig) -> None:
+    check_kind("config", config, FitConfig, "make one with paths.FitConfig")
     if not paths:
         raise StructureError("there is no path to fit: pass at least one")
+    for path in paths:
+        check_kind("path", path, ControlledPath, "make one with paths.bezier or paths.chain")
     first = paths[0]
     if not len(free_indices(first)):
         raise StructureError(
@@ -203,62 +192,24 @@ def check(paths: Sequence[ControlledPath], data: Batch, config: FitConfig) -> No
         )
 
 
-def digest(tree: object) -> str:
-    """The sha256 of all numbers of a tree."""
-    found = hashlib.sha256()
-    for leaf in jax.tree.leaves(tree):
-        found.update(np.ascontiguousarray(leaf).tobytes())
-    return found.hexdigest()
-
-
-@contextlib.contextmanager
-def open_if(folder: Path | None, run: Run, progress: Progress) -> Iterator[Checkpoints | None]:
-    """The checkpoints in a folder, or None."""
-    if folder is None:
-        yield None
-        return
-    with open_checkpoints(folder, run, progress) as saved:
-        yield saved
-
-
-def resumed(
-    saved: Checkpoints | None, state: State, history: dict, where: NamedSharding
-) -> tuple[int, State, dict]:
-    """How many epochs are done, and the state and the history after them."""
-    found = None if saved is None else saved.restore({"state": state, "history": history})
-    if found is None:
-        return 0, state, history
-    done, tree = found
-    return done, jax.device_put(tree["state"], where), dict(tree["history"])
-
-
 @partial(jax.jit, static_argnums=(1, 2, 3))
-def begin(path: ControlledPath, config: FitConfig, steps: int, together: bool) -> State:
-    """The state before the first step, of one path or of several, stacked."""
+def _begin(path: ControlledPath, config: FitConfig, steps: int, together: bool) -> State:
     start = partial(initialise, config=config, steps=steps)
     return (jax.vmap(start) if together else start)(path)
 
 
 @partial(jax.jit, static_argnums=2)
-def finish(path: ControlledPath, state: State, together: bool) -> ControlledPath:
-    """The paths with their averaged control points, still stacked."""
+def _finish(path: ControlledPath, state: State, together: bool) -> ControlledPath:
     return (jax.vmap(put_free) if together else put_free)(path, state.mean)
 
 
-def refuse_divergence(
-    trace: Trace, epoch: int, config: FitConfig, saved: Checkpoints | None
-) -> None:
-    """Refuse an epoch in which a loss, or a control point after it, is not finite."""
+def _refuse_divergence(trace: Trace, epoch: int, config: FitConfig, kept: Keeper | None) -> None:
     good = np.isfinite(trace.objective) & trace.finite
     if np.all(good):
         return
     which = "" if good.ndim == 0 else f" of path {int(np.argmin(good))}"
-    kept = (
-        f"the checkpoint of epoch {epoch} is kept in {saved.folder}"
-        if saved is not None and epoch
-        else "nothing was saved"
-    )
+    saved = f"the state after epoch {epoch} is kept in {kept}" if kept and epoch else "none is kept"
     raise DivergenceError(
         f"the loss{which} is not finite in epoch {epoch + 1} of the fit: lower the learning rate, "
-        f"now {config.optimiser.learning_rate}; {kept}"
+        f"now {config.optimiser.learning_rate}; {saved}"
     )

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int
 
 from mconn.paths.fit_config import FitConfig
 from mconn.paths.path import ControlledPath
-from mconn.training.optimiser import transformation
+from mconn.training import transformation
 from mconn.trees import named_leaves, wide
 from mconn.types import Batch, EvalFn, Key, Params, PyTree
 

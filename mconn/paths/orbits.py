@@ -6,18 +6,20 @@ The arc exp(t log g) w stays in the orbit of w, on which the function does not c
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+import numpy as np
+from jaxtyping import Array, Float
 
 from mconn.errors import SymmetryError
 from mconn.paths import domain
 from mconn.paths.path import Path
 from mconn.symmetry import Element, Group, Tangent, act, exp, log
 from mconn.symmetry.elements import CONTINUOUS
-from mconn.types import Params
+from mconn.types import ApplyFn, Params
 
 
 @jax.tree_util.register_dataclass
@@ -90,3 +92,39 @@ def arc(group: Group, tangent: Tangent, params: Params, end: Params) -> Orbit:
     """The arc between two ends, of the continuous generators alone."""
     parts = {name: jnp.asarray(part) for name, part in tangent.items()}
     return Orbit(params, end, parts, group.restricted(CONTINUOUS))
+
+
+def largest_change(
+    apply: ApplyFn, path: Path, ts: Float[np.ndarray | Array, "points ..."], *inputs: Any
+) -> Float[Array, ""]:
+    """The largest change of an output along a path, over the largest output at its first point.
+
+    It is a rounding error on an orbit arc, and on an arc through a spare unit where no normaliser
+    runs over the units.
+
+    Args:
+        apply: (params, *inputs) -> outputs.
+        path: the path.
+        ts: parameters of the points, of which the first is the one to compare with.
+        inputs: of the network.
+
+    Raises:
+        StructureError: if a point lies outside the path's domain.
+    """
+    ts = np.asarray(ts)
+    path.domain.check(ts)
+    return _changes(apply, path, jnp.asarray(ts), inputs)
+
+
+@partial(jax.jit, static_argnums=0)
+def _changes(apply: ApplyFn, path: Path, ts: Array, inputs: Any) -> Float[Array, ""]:
+    expected = apply(path(ts[0]), *inputs)
+
+    def at(t: Array) -> Array:
+        return _largest(jax.tree.map(jnp.subtract, apply(path(t), *inputs), expected))
+
+    return jnp.max(jax.lax.map(at, ts)) / _largest(expected)
+
+
+def _largest(outputs: Any) -> Float[Array, ""]:
+    return jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in jax.tree.leaves(outputs)]))

@@ -2,8 +2,15 @@
 
 Such a chain can have thousands of knots, so they are not stored as networks: a knot is a table of
 which unit of the given network stands where.
+
+The step-wise curve from a network to a permuted one exchanges two units at a time. A permutation of
+n units with c cycles is n - c exchanges, each a straight segment. The network at every knot is a
+permutation of the first, so the loss there is the same, and the barrier of the curve is the largest
+of single exchanges: lower than that of the straight line, but not zero (two permuted networks are
+isolated points of their orbit). With a spare unit it is zero, see `mconn.paths.spare`.
 """
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +24,7 @@ from mconn.errors import SymmetryError
 from mconn.paths import domain
 from mconn.paths.path import Path
 from mconn.symmetry import Element, Generator, Group, Site
-from mconn.symmetry.action import View, in_order, take_along
+from mconn.symmetry.action import View, act, in_order, take_along
 from mconn.symmetry.elements import identity_part
 from mconn.trees import leaf_name
 from mconn.types import Params
@@ -156,3 +163,36 @@ def cycles(order: Int[np.ndarray, "units"]) -> list[list[int]]:
         if len(cycle) > 1:
             found.append(cycle)
     return found
+
+
+def stepwise(group: Group, element: Element, params: Params) -> Rearranged:
+    """The step-wise curve from ``params`` to ``act(symmetry, element, params)``.
+
+    Args:
+        group: the group of the network.
+        element: an element of it whose only parts are permutations.
+        params: the network.
+
+    Raises:
+        SymmetryError: if the element is the identity or is no permutation; names the generator.
+        StructureError: if the network or the element is not of this group.
+    """
+    act(group, element, params)
+    arrangements = {}
+    for generator in permuted_generators(group, element):
+        orders = _exchanges(np.asarray(element[generator.name]))
+        arrangements[generator.name] = Arrangement(orders, orders, np.zeros(orders.shape, bool))
+    return rearranged(group, params, arrangements)
+
+
+def _exchanges(part: Int[np.ndarray, "*copies units"]) -> Int[np.ndarray, "knots *copies units"]:
+    size = part.shape[-1]
+    order = np.broadcast_to(np.arange(size), part.shape).copy()
+    orders = [order.copy()]
+    for copy in np.ndindex(part.shape[:-1]):
+        for cycle in cycles(part[copy]):
+            for place, other in itertools.pairwise(cycle):
+                here, there = (*copy, place), (*copy, other)
+                order[here], order[there] = order[there], order[here]
+                orders.append(order.copy())
+    return np.stack(orders)

@@ -14,11 +14,10 @@ from jaxtyping import Array, Float
 
 from mconn.errors import StructureError
 from mconn.paths import domain
-from mconn.paths.bases import Triangular
-from mconn.paths.complexes import faces_of
+from mconn.paths.complexes import face_log_volumes, faces_of
 from mconn.paths.compose import by_arc_length
+from mconn.paths.families import Triangular
 from mconn.paths.path import ControlledPath
-from mconn.paths.volume import face_log_volumes
 from mconn.types import Key
 
 Sampler: TypeAlias = Callable[[Key, ControlledPath, int], Float[Array, "points ..."]]

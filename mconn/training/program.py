@@ -1,5 +1,6 @@
 """The two compiled programs of training: every seed's initial state, and one epoch of all seeds."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -11,8 +12,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int
 
 from mconn.data import Split
-from mconn.training.config import TrainConfig
-from mconn.training.optimiser import transformation
+from mconn.training.config import TrainConfig, transformation
 from mconn.types import Key, Params, PyTree
 
 EVALUATION_BATCH = 1000
@@ -45,8 +45,9 @@ class Program(NamedTuple):
     steps: int
 
 
+@functools.lru_cache(maxsize=8)
 def build(config: TrainConfig, examples: int, shape: tuple[int, ...]) -> Program:
-    """The program that trains all seeds of ``config`` together.
+    """The program that trains all seeds of ``config`` together; the last few are remembered.
 
     Seeds are a batch axis (``vmap``) on each device, and spread over as many devices as divide
     their number. Measured on 2 cores, 4 seeds, as time over that of 4 trainings one by one, for
@@ -63,11 +64,11 @@ def build(config: TrainConfig, examples: int, shape: tuple[int, ...]) -> Program
     """
     steps = examples // config.batch_size
     optimiser = transformation(config.optimiser, config.epochs, steps)
-    mesh = seed_mesh(len(config.seeds))
+    mesh = _seed_mesh(len(config.seeds))
     seeds, whole = PartitionSpec("seeds"), PartitionSpec()
 
     def initialise(seed: Int[Array, ""]) -> State:
-        variables = config.model.init(seed_keys(seed)[0], jnp.zeros((1, *shape)))
+        variables = config.model.init(_seed_keys(seed)[0], jnp.zeros((1, *shape)))
         return State(variables, optimiser.init(variables["params"]))
 
     def step(state: State, batch: Split) -> tuple[State, dict[str, Float[Array, ""]]]:
@@ -79,7 +80,7 @@ def build(config: TrainConfig, examples: int, shape: tuple[int, ...]) -> Program
                 mutable=["batch_stats"],
             )
             loss = optax.softmax_cross_entropy_with_integer_labels(logits, batch.labels).mean()
-            return loss, (updates, correct(logits, batch.labels).mean())
+            return loss, (updates, _correct(logits, batch.labels).mean())
 
         params = state.variables["params"]
         (loss, (updates, accuracy)), gradient = jax.value_and_grad(objective, has_aux=True)(params)
@@ -97,11 +98,11 @@ def build(config: TrainConfig, examples: int, shape: tuple[int, ...]) -> Program
         state, trace = jax.lax.scan(
             lambda state, rows: step(state, jax.tree.map(lambda array: array[rows], train)),
             state,
-            shuffled_batches(seed, number, examples, config.batch_size),
+            _shuffled_batches(seed, number, examples, config.batch_size),
         )
-        ends = {"finite": all_finite(state)}
+        ends = {"finite": _all_finite(state)}
         if validation is not None:
-            ends["validation_accuracy"] = accuracy_of(config.model, state.variables, validation)
+            ends["validation_accuracy"] = _accuracy_of(config.model, state.variables, validation)
         return state, trace, ends
 
     together = jax.shard_map(
@@ -111,7 +112,7 @@ def build(config: TrainConfig, examples: int, shape: tuple[int, ...]) -> Program
         out_specs=(seeds, PartitionSpec(None, "seeds"), seeds),
     )
     return Program(
-        initialise=jax.jit(jax.vmap(initialise), compiler_options=quick_compilation()),
+        initialise=jax.jit(jax.vmap(initialise), compiler_options=_quick_compilation()),
         epoch=jax.jit(together),
         split_over_seeds=NamedSharding(mesh, seeds),
         on_every_device=NamedSharding(mesh, whole),
@@ -119,14 +120,13 @@ def build(config: TrainConfig, examples: int, shape: tuple[int, ...]) -> Program
     )
 
 
-def seed_mesh(count: int) -> jax.sharding.Mesh:
-    """As many devices as divide the number of seeds."""
+def _seed_mesh(count: int) -> jax.sharding.Mesh:
     devices = jax.devices()
     used = max(n for n in range(1, len(devices) + 1) if count % n == 0)
     return jax.sharding.Mesh(np.array(devices[:used]), ("seeds",), axis_types=(AxisType.Auto,))
 
 
-def quick_compilation() -> dict[str, int] | None:
+def _quick_compilation() -> dict[str, int] | None:
     """Compiler options for a program that runs once.
 
     A CPU compiles the random numbers of each new shape for a second at full optimisation, and for
@@ -135,35 +135,33 @@ def quick_compilation() -> dict[str, int] | None:
     return {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
 
 
-def seed_keys(seed: Int[Array, ""]) -> Key:
+def _seed_keys(seed: Int[Array, ""]) -> Key:
     """Two keys of one seed: its initial weights' and its shuffles'."""
     return jax.random.split(jax.random.key(seed))
 
 
-def shuffled_batches(
+def _shuffled_batches(
     seed: Int[Array, ""], epoch: Int[Array, ""], examples: int, batch_size: int
 ) -> Int[Array, "steps batch"]:
     """The rows of an epoch's batches, without the last, incomplete one."""
-    order = jax.random.permutation(jax.random.fold_in(seed_keys(seed)[1], epoch), examples)
+    order = jax.random.permutation(jax.random.fold_in(_seed_keys(seed)[1], epoch), examples)
     steps = examples // batch_size
     return order[: steps * batch_size].reshape(steps, batch_size)
 
 
-def correct(logits: Float[Array, "n classes"], labels: Int[Array, " n"]) -> Float[Array, " n"]:
-    """1 where the largest logit is that of the label, otherwise 0."""
+def _correct(logits: Float[Array, "n classes"], labels: Int[Array, " n"]) -> Float[Array, " n"]:
     return (logits.argmax(axis=-1) == labels).astype(jnp.float32)
 
 
-def all_finite(tree: PyTree) -> Array:
-    """Whether every number of a tree is finite."""
+def _all_finite(tree: PyTree) -> Array:
     return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]).all()
 
 
-def accuracy_of(model: Any, variables: Params, split: Split) -> Float[Array, ""]:
+def _accuracy_of(model: Any, variables: Params, split: Split) -> Float[Array, ""]:
     """The share of correct answers in evaluation mode, in bounded memory."""
 
     def right(example: Split) -> Float[Array, ""]:
         logits = model.apply(variables, example.inputs[None])
-        return correct(logits, example.labels[None])[0]
+        return _correct(logits, example.labels[None])[0]
 
     return jax.lax.map(right, split, batch_size=EVALUATION_BATCH).mean()

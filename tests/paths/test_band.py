@@ -16,11 +16,10 @@ from mconn import landscape, paths, trees
 from mconn.data import Split
 from mconn.errors import CheckpointError, ConfigError, DataError, DivergenceError, StructureError
 from mconn.paths import BandConfig, Cycle, elastic_band
-from mconn.paths.band import auto, force
-from mconn.paths.band.program import begin, run_steps
-from mconn.paths.band.relax import batches, rule_of
-from mconn.training import Optimiser
-from mconn.training.optimiser import transformation
+from mconn.paths.band import auto, program
+from mconn.paths.band.auto import batches, rule_of
+from mconn.paths.band.program import begin, run_steps, tangent_weights
+from mconn.training import Optimiser, transformation
 
 SGD = Optimiser("sgd", learning_rate=1e-4, momentum=0.9, schedule="constant")
 
@@ -126,9 +125,9 @@ def cross_entropy(params, batch):
 @pytest.mark.parametrize("one_by_one", [True, False])
 def test_steps_are_those_of_a_loop_over_pivots_on_the_same_batches(one_by_one, monkeypatch):
     """Against a reference that takes pivot after pivot in NumPy, in double precision."""
-    monkeypatch.setattr(force, "is_one_by_one", lambda: one_by_one)
-    program: Any = run_steps
-    program.clear_cache()
+    monkeypatch.setattr(program, "_is_one_by_one", lambda: one_by_one)
+    compiled: Any = run_steps
+    compiled.clear_cache()
     with jax.enable_x64(True):
         nets = [double(seed) for seed in range(4)]
         stacked, data = trees.stack(nets), classified()
@@ -230,7 +229,7 @@ def put_back(band, shares):
     ],
 )
 def test_tangents_point_uphill(losses, ahead, behind):
-    found = force.tangent_weights(jnp.array(losses, float))
+    found = tangent_weights(jnp.array(losses, float))
     rows = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]])
     tangent = float(found[0][0]) * (rows[2] - rows[1]) + float(found[1][0]) * (rows[1] - rows[0])
     if len(set(losses)) > 1:
@@ -257,38 +256,38 @@ def test_a_band_that_was_stopped_ends_with_the_same_bits(tmp_path):
     class Stop(Exception):
         pass
 
-    original, calls = auto.look, []
+    original, calls = auto._looked_at, []
 
     def look(*args):
-        calls.append(args[3])
+        calls.append(args)
         if len(calls) == 4:  # of the last cycle
             raise Stop
-        original(*args)
+        return original(*args)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(auto, "look", look)
+        patch.setattr(auto, "_looked_at", look)
         with pytest.raises(Stop):
-            mueller_band(band, checkpoints=tmp_path / "band")
+            mueller_band(band, keeper=tmp_path / "band")
     notes = Notes()
-    again = mueller_band(band, checkpoints=tmp_path / "band", progress=notes)
+    again = mueller_band(band, keeper=tmp_path / "band", progress=notes)
     assert notes.lines[0] == "band: going on after cycle 2 of 3"
     assert_bits_equal(again.path.controls, whole.path.controls)
     for ours, theirs in zip(again.history, whole.history, strict=True):
         np.testing.assert_array_equal(ours.losses, theirs.losses)
     assert again.samples == whole.samples
-    with pytest.raises(CheckpointError, match="belong to another"):
-        mueller_band(config(Cycle(31)), checkpoints=tmp_path / "band")
+    with pytest.raises(CheckpointError, match="belongs to another band"):
+        mueller_band(config(Cycle(31)), keeper=tmp_path / "band")
 
 
 def test_a_second_band_of_the_same_shapes_is_not_compiled_again():
     band = config(Cycle(10), Cycle(insert=0, learning_rate=1e-5))
     mueller_band(band)
-    program: Any = run_steps
-    before = program._cache_size()
+    compiled: Any = run_steps
+    before = compiled._cache_size()
     chain = paths.chain(known.at(known.SHALLOW), known.at(known.DEEP), 5)
     other = dataclasses.replace(band, cycles=(Cycle(10, 1e-6), Cycle(20), Cycle(10)))
     elastic_band(known.mueller_brown, chain, known.NO_EXAMPLES + 1, other, jax.random.key(3))
-    assert program._cache_size() - before == 1  # twenty steps in one call
+    assert compiled._cache_size() - before == 1  # twenty steps in one call
 
 
 def test_statistics_of_normalisers_are_held_and_do_not_count_in_lengths():

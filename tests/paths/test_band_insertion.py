@@ -3,7 +3,7 @@ import numpy as np
 from elastic_bands import at
 
 from mconn import paths, trees
-from mconn.paths.band.dense import inserted, sagging
+from mconn.paths.band.auto import inserted, sagging
 
 
 def test_pivots_are_missing_where_the_loss_exceeds_the_line_by_a_share_of_the_range():

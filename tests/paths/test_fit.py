@@ -258,14 +258,12 @@ def test_a_fit_that_is_stopped_goes_on_to_the_same_bits(tmp_path):
     path, config = paths.bezier(A, B), quick(epochs=4, points=2, average=0.6)
     whole = paths.fit(classify, path, DATA, config, KEY)
     with pytest.raises(Stop):
-        paths.fit(
-            classify, path, DATA, config, KEY, checkpoints=tmp_path / "fit", progress=Stopping()
-        )
-    resumed = paths.fit(classify, path, DATA, config, KEY, checkpoints=tmp_path / "fit")
+        paths.fit(classify, path, DATA, config, KEY, keeper=tmp_path / "fit", progress=Stopping())
+    resumed = paths.fit(classify, path, DATA, config, KEY, keeper=tmp_path / "fit")
     assert_bits_equal(resumed.path.controls, whole.path.controls)
     np.testing.assert_array_equal(resumed.history["loss"], whole.history["loss"])
-    with pytest.raises(CheckpointError, match="belong to another"):
-        paths.fit(classify, paths.bezier(B, A), DATA, config, KEY, checkpoints=tmp_path / "fit")
+    with pytest.raises(CheckpointError, match="belongs to another fit"):
+        paths.fit(classify, paths.bezier(B, A), DATA, config, KEY, keeper=tmp_path / "fit")
 
 
 def test_examples_split_over_two_devices_give_the_same_path():

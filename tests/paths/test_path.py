@@ -9,7 +9,7 @@ from hypothesis import given, settings, strategies as st
 
 from mconn import paths, trees
 from mconn.errors import ConfigError, StructureError
-from mconn.paths import bases
+from mconn.paths import families
 
 
 def network(seed, dtype=np.float32):
@@ -200,10 +200,10 @@ def test_weights_of_every_basis_sum_to_one(t, degree):
     bary = np.array([t * t, t - t * t, 1 - t])
     with jax.enable_x64(True):
         for basis, at in (
-            (bases.Bernstein(degree), t),
-            (bases.Hats(degree), t),
-            (bases.TensorProduct(degree), u),
-            (bases.Triangular(degree), bary),
+            (families.Bernstein(degree), t),
+            (families.Hats(degree), t),
+            (families.TensorProduct(degree), u),
+            (families.Triangular(degree), bary),
         ):
             assert float(basis(at).sum()) == pytest.approx(1, abs=1e-12)
 

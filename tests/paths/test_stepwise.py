@@ -8,7 +8,7 @@ from hypothesis import given, settings, strategies as st
 
 from mconn import paths, symmetry
 from mconn.errors import StructureError, SymmetryError
-from mconn.paths.stepwise import exchanges
+from mconn.paths.rearranged import _exchanges as exchanges
 
 WIDTH = 24
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings, strategies as st
 from mconn import paths, trees
 from mconn.errors import ConfigError, StructureError
 from mconn.paths import LogVolume, log_volume
-from mconn.paths.volume import volume_from_distances
+from mconn.paths.complexes import volume_from_distances
 
 from_distances = jax.jit(volume_from_distances)
 

@@ -3,10 +3,10 @@ from dataclasses import dataclass, replace
 import jax
 import numpy as np
 import pytest
+from test_train import CONFIG, Recorder, assert_same_bits
 
 from mconn.errors import CheckpointError, ConfigError
 from mconn.training import Observer, train
-from tests.training.test_train import CONFIG, Recorder, assert_same_bits
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,12 @@ class Shown(Distances):
         return {"apart": float(np.nanmax(observed["apart"]))}
 
 
-def test_an_observer_sees_the_networks_and_changes_nothing(dataset):
-    plain = train(CONFIG, dataset)
-    watched = train(CONFIG, dataset, observer=Distances())
+@pytest.fixture(scope="module")
+def watched(dataset):
+    return train(CONFIG, dataset, observer=Distances())
+
+
+def test_an_observer_sees_the_networks_and_changes_nothing(watched, plain):
     assert_same_bits(watched, plain)
     assert plain.observed == {}
     moved = watched.observed["moved 0"]
@@ -58,29 +61,25 @@ def test_epochs_between_measurements_are_nan(dataset):
 
 
 @pytest.mark.parametrize("stop_after", [1, 3])
-def test_a_stopped_training_keeps_what_was_observed(dataset, tmp_path, stop_after):
-    whole = train(CONFIG, dataset, observer=Distances())
+def test_a_stopped_training_keeps_what_was_observed(dataset, watched, tmp_path, stop_after):
     with pytest.raises(KeyboardInterrupt):
         train(CONFIG, dataset, tmp_path / "c", Recorder(stop_after), Distances())
     again = Shown(shown=[])
     resumed = train(CONFIG, dataset, tmp_path / "c", observer=again)
-    assert_same_bits(resumed, whole)
-    for name, values in whole.observed.items():
+    assert_same_bits(resumed, watched)
+    for name, values in watched.observed.items():
         np.testing.assert_array_equal(resumed.observed[name], values)
     assert len(again.shown) == CONFIG.epochs - stop_after
 
 
-def test_checkpoints_of_an_unobserved_training_are_not_continued(dataset, tmp_path):
+def test_the_states_of_an_unobserved_training_are_not_continued(dataset, tmp_path):
     train(CONFIG, dataset, tmp_path / "c")
     with pytest.raises(CheckpointError, match=r"observed is nothing there, apart, moved 0"):
         train(CONFIG, dataset, tmp_path / "c", observer=Distances())
 
 
-def test_other_numbers_than_announced_are_refused(dataset):
+def test_what_cannot_be_observed_is_refused(dataset):
     with pytest.raises(ConfigError, match="they differ in loss"):
         train(CONFIG, dataset, observer=Distances(names=("moved 0", "moved 1", "apart", "loss")))
-
-
-def test_an_impossible_interval_is_refused(dataset):
     with pytest.raises(ConfigError, match="every is 0: measure every epoch"):
         train(CONFIG, dataset, observer=replace(Distances(), every=0))

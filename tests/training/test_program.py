@@ -8,9 +8,8 @@ import pytest
 
 from mconn.data import DataConfig
 from mconn.models import MLP
-from mconn.training import Optimiser, TrainConfig, train
-from mconn.training.optimiser import transformation
-from mconn.training.program import build, seed_keys, seed_mesh, shuffled_batches
+from mconn.training import Optimiser, TrainConfig, build, train, transformation
+from mconn.training.program import _seed_keys, _seed_mesh, _shuffled_batches
 from mconn.trees import index, named_leaves
 
 CONFIG = TrainConfig(
@@ -26,7 +25,7 @@ CONFIG = TrainConfig(
 def test_batches_hold_every_example_at_most_once_and_change_with_seed_and_epoch():
     batches = np.asarray(
         [
-            [shuffled_batches(jnp.int32(seed), jnp.int32(epoch), 13, 4) for epoch in range(3)]
+            [_shuffled_batches(jnp.int32(seed), jnp.int32(epoch), 13, 4) for epoch in range(3)]
             for seed in range(2)
         ]
     )
@@ -39,7 +38,7 @@ def test_batches_hold_every_example_at_most_once_and_change_with_seed_and_epoch(
 
 
 def test_the_weights_and_the_batches_of_a_seed_have_different_keys():
-    keys = np.asarray([jax.random.key_data(seed_keys(jnp.int32(seed))) for seed in range(50)])
+    keys = np.asarray([jax.random.key_data(_seed_keys(jnp.int32(seed))) for seed in range(50)])
     assert len({tuple(key) for key in keys.reshape(100, -1)}) == 100
 
 
@@ -64,7 +63,7 @@ def test_an_epoch_is_the_plain_loop(dataset):
     for i, seed in enumerate(CONFIG.seeds):
         params = index(state.variables["params"], i)
         moments, losses = optimiser.init(params), []
-        for rows in np.asarray(shuffled_batches(jnp.int32(seed), jnp.int32(0), 130, 25)):
+        for rows in np.asarray(_shuffled_batches(jnp.int32(seed), jnp.int32(0), 130, 25)):
             x, y = dataset.train.inputs[rows], dataset.train.labels[rows]
             params, moments, loss = step(params, moments, x, y)
             losses.append(loss)
@@ -74,7 +73,7 @@ def test_an_epoch_is_the_plain_loop(dataset):
             np.testing.assert_allclose(leaf, expected[name], rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("others", [(7,), (7, 1), (3, 7, 5, 4)])
+@pytest.mark.parametrize("others", [(7, 1), (3, 7, 5, 4)])
 def test_a_seed_does_not_depend_on_those_beside_it(dataset, others):
     alone = train(replace(CONFIG, seeds=(7,)), dataset)
     beside = train(replace(CONFIG, seeds=others), dataset)
@@ -88,7 +87,7 @@ def test_a_seed_does_not_depend_on_those_beside_it(dataset, others):
 
 def test_seeds_use_as_many_devices_as_divide_them():
     assert len(jax.devices()) == 2
-    assert [seed_mesh(count).size for count in (1, 2, 3, 4, 6)] == [1, 2, 1, 2, 2]
+    assert [_seed_mesh(count).size for count in (1, 2, 3, 4, 6)] == [1, 2, 1, 2, 2]
 
 
 def test_the_programs_are_compiled_once(dataset, monkeypatch):
@@ -101,7 +100,7 @@ def test_the_programs_are_compiled_once(dataset, monkeypatch):
 
     monkeypatch.setattr(MLP, "__call__", counted)
     counts = []
-    for epochs in (1, 4):
+    for epochs in (2, 5):
         calls.clear()
         train(replace(CONFIG, epochs=epochs), dataset)
         counts.append(len(calls))

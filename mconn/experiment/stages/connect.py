@@ -75,7 +75,7 @@ class Connect(Stage):
             dataset.train,
             self.fit,
             jax.random.split(jax.random.key(self.seed), len(pairs)),
-            checkpoints=context.work / "fit",
+            keeper=context.work / "fit",
             progress=context.progress,
             mesh=pair_mesh(len(pairs)),
         )

@@ -5,18 +5,9 @@ BandConfig, Cycle -- how
 spanning_tree, minimax, next_pair -- many minima: which pairs to join, and what follows for others
 """
 
-from mconn.paths.band.auto import ElasticBand as ElasticBand, elastic_band as elastic_band
-from mconn.paths.band.config import (
-    BandConfig as BandConfig,
-    Cycle as Cycle,
-    auto_neb as auto_neb,
-)
-from mconn.paths.band.record import Record as Record
-from mconn.paths.band.tree import (
-    minimax as minimax,
-    next_pair as next_pair,
-    spanning_tree as spanning_tree,
-)
+from mconn.paths.band.auto import ElasticBand, Record, elastic_band
+from mconn.paths.band.config import BandConfig, Cycle, auto_neb
+from mconn.paths.band.tree import minimax, next_pair, spanning_tree
 
 __all__ = [
     "BandConfig",

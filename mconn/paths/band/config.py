@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from mconn.errors import ConfigError
-from mconn.training.config import Optimiser
+from mconn.training import Optimiser
 
 
 @dataclass(frozen=True)
