@@ -25,14 +25,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
+from jax.flatten_util import ravel_pytree
 from rich.console import Console
 
 from benchmarks import memory
 from benchmarks.alignment.one_thread import alone
 from benchmarks.evaluation import compare
 from mconn import curvature, landscape, training, trees
-from mconn.curvature.operator import on_flat
-from mconn.curvature.vectors import unravel
 from mconn.data import DataConfig, Split, load
 from mconn.models import MLP
 from mconn.training import Optimiser, TrainConfig
@@ -180,7 +179,7 @@ def full_quadrature(given: Problem) -> Callable[[], Any]:
 @jax.jit
 def bare_products(operator: curvature.Operator, vector: jax.Array) -> jax.Array:
     """100 products, each with the one before, scaled."""
-    multiply = on_flat(operator)
+    multiply = operator.flat_map()
 
     def step(vector: jax.Array, _: None) -> tuple[jax.Array, None]:
         product = multiply(vector)
@@ -191,7 +190,7 @@ def bare_products(operator: curvature.Operator, vector: jax.Array) -> jax.Array:
 
 def one_by_one(operator: curvature.Operator, vector: jax.Array) -> None:
     """100 products, each of them a call."""
-    leaves = unravel(operator.template, vector)
+    leaves = ravel_pytree(operator.template)[1](vector)
     for _ in range(STEPS):
         jax.block_until_ready(operator(leaves))
 
@@ -223,7 +222,7 @@ def full_lanczos() -> Callable:
 
     @jax.jit
     def run(operator: curvature.Operator, vector: jax.Array) -> Any:
-        multiply = on_flat(operator)
+        multiply = operator.flat_map()
         lanczos = decomp.tridiag_sym(STEPS, reortho="full", materialize=False)
         return lanczos(multiply, vector).J_small
 

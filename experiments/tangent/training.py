@@ -54,7 +54,7 @@ class Epochs(Stage):
             through = jax.tree.map(
                 lambda *leaves, i=i: np.stack([leaf[i] for leaf in leaves]), *kept
             )
-            found = tangent.through(apply, through, some, kernels=True, spectra=True)
+            found = tangent.along(apply, through, None, some, kernels=True, spectra=True)
             distances = 1 - found.cosines(centre=True)
             ends.append(
                 [

@@ -10,20 +10,27 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from mconn import trees
-from mconn.curvature.eigenpairs import planned, started
-from mconn.curvature.lanczos import Found, search
-from mconn.curvature.operator import not_finite, on_flat
-from mconn.curvature.over_data import OverData
-from mconn.curvature.probes import over_probes
-from mconn.curvature.ritz import Search
-from mconn.curvature.trace import standard_error
-from mconn.curvature.vectors import dimension, precision, unravel
-from mconn.errors import ConfigError, DivergenceError
+from mconn.checks import check_kind
+from mconn.curvature.eigenpairs import Search, started
+from mconn.curvature.lanczos import Found, search as lanczos
+from mconn.curvature.operators import (
+    OverData,
+    check_finite,
+    chosen_key,
+    dimension,
+    precision,
+    unravel,
+)
+from mconn.curvature.random import over_probes, standard_error
+from mconn.curvature.ritz import Plan
+from mconn.errors import ConfigError
 from mconn.landscape.batches import fold_whole
 from mconn.landscape.program import network
 from mconn.landscape.refresh import Refresh
 from mconn.paths import Path
 from mconn.types import Batch, Key
+
+_SEARCH = Search()
 
 
 @dataclass(frozen=True)
@@ -84,10 +91,8 @@ class AlongPath:
         return np.asarray(standard_error(self.traces.T))
 
 
-class Plan(NamedTuple):
-    """What is measured at every point; static."""
-
-    search: Search
+class _Plan(NamedTuple):
+    search: Plan
     probes: int
     refresh: Any
 
@@ -96,17 +101,12 @@ def along(
     operator: OverData,
     path: Path,
     ts: Any,
-    key: Key,
+    key: Key | None = None,
     *,
-    top: int = 1,
-    bottom: int = 1,
-    tolerance: float = 1e-3,
-    basis: int | None = None,
-    products: int = 300,
+    search: Search = _SEARCH,
     probes: int = 0,
     refresh: Refresh | None = None,
     refresh_data: Batch | None = None,
-    refresh_batch_size: int = 1000,
 ) -> AlongPath:
     """The operator of every network on a path: its extreme eigenvalues, and its trace.
 
@@ -117,16 +117,11 @@ def along(
         operator: of any network of this architecture, such as an end; its data are used.
         path: a curve.
         ts: its points.
-        key: for starts and random vectors.
-        top: the number of largest eigenvalues.
-        bottom: the number of smallest eigenvalues.
-        tolerance: the largest error of a value, relative to the norm of the operator.
-        basis: directions in memory, as in `eigenpairs`.
-        products: the largest number of products at a point.
+        key: for starts and random vectors; one of its own by default.
+        search: which eigenvalues, how precisely, and with how much work.
         probes: random vectors for the trace; 0 leaves it out.
         refresh: recomputes normaliser statistics at every point; hashable.
-        refresh_data: the examples that ``refresh`` sees.
-        refresh_batch_size: of these.
+        refresh_data: the examples that ``refresh`` sees, in batches of 1000.
 
     Raises:
         StructureError: if a point lies outside the path's domain, or the path's networks are not
@@ -134,7 +129,9 @@ def along(
         ConfigError: for sizes out of their range.
         DivergenceError: if a product is not finite, with the number of the point.
     """
-    plan = planned(operator.dimension, top, bottom, basis, products, tolerance)
+    check_kind("operator", operator, OverData, "make it with curvature.hessian")
+    check_kind("path", path, Path, "make it with paths.line")
+    plan = search.plan(operator.dimension)
     if probes < 0:
         raise ConfigError(f"probes is {probes}: pass 0 to leave the trace out")
     if (refresh is None) != (refresh_data is None):
@@ -144,13 +141,16 @@ def along(
     trees.check_same_structure(
         operator.params, jax.eval_shape(path, ts[0]), ("the operator's network", "the path")
     )
-    batches = None if refresh_data is None else fold_whole(refresh_data, refresh_batch_size)
+    batches = None if refresh_data is None else fold_whole(refresh_data, 1000)
+    key = chosen_key(key)
+    static, tolerance = _Plan(plan, probes, refresh), search.tolerance
+    limits = (tolerance, search.products)
     found, traces = jax.device_get(
-        at_points(
-            operator, path, jnp.asarray(ts), key, batches, Plan(plan, probes, refresh), tolerance
-        )
+        _at_points(operator, path, jnp.asarray(ts), key, batches, static, limits)
     )
-    check_every_point(operator, ts, found, traces)
+    for row, t in enumerate(ts):
+        where = f"at point {row}, t = {t}: "
+        check_finite(operator, found.values[row], found.residuals[row], traces[row], where=where)
     return AlongPath(
         t=ts,
         values=found.values,
@@ -161,44 +161,28 @@ def along(
         norm=found.norm,
         products=found.products,
         traces=traces,
-        top=top,
+        top=plan.top,
     )
 
 
-def check_every_point(
-    operator: OverData, ts: Float[np.ndarray, " points"], found: Found, traces: np.ndarray
-) -> None:
-    """Refuse numbers that are not finite.
-
-    Raises:
-        DivergenceError: naming the first such point and the operator.
-    """
-    measured = np.concatenate([found.values, found.residuals, traces], axis=1)
-    finite = np.isfinite(measured).all(axis=1)
-    if not finite.all():
-        row = int(np.argmin(finite))
-        raise DivergenceError(f"at point {row}, t = {ts[row]}: {not_finite(operator)}")
-
-
 @partial(jax.jit, static_argnums=5)
-def at_points(
+def _at_points(
     operator: OverData,
     path: Path,
     ts: Float[Array, " points"],
     key: Key,
     refresh_batches: Any,
-    plan: Plan,
-    tolerance: Any,
+    plan: _Plan,
+    limits: tuple[Any, Any],
 ) -> tuple[Found, Float[Array, "points probes"]]:
-    """The measurements of all points, one after the other."""
     template = operator.template
     of_search, of_probes = jax.random.split(key)
 
     def at(start: Array, t: Array) -> tuple[Array, tuple[Found, Array]]:
         params, _ = network(path, plan.refresh, refresh_batches, t, moving=False)
-        multiply = on_flat(operator.at(params))
+        multiply = operator.at(params).flat_map()
         begin = started(template, unravel(template, start), of_search)
-        found = search(multiply, begin, of_search, plan.search, tolerance)
+        found = lanczos(multiply, begin, of_search, plan.search, *limits)
         traces = (
             over_probes(lambda z: z @ multiply(z), template, of_probes, plan.probes)
             if plan.probes

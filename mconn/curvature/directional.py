@@ -1,4 +1,4 @@
-"""Curvature in a direction, example by example, at a network and along a path."""
+"""Curvature in a direction, example by example, and the barrier that it does not explain."""
 
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,11 +10,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mconn import trees
-from mconn.curvature.over_data import chosen_leaves
-from mconn.curvature.trace import standard_error
-from mconn.curvature.vectors import restrict
+from mconn.curvature.operators import chosen_leaves, restrict
+from mconn.curvature.random import standard_error
 from mconn.errors import ConfigError, DivergenceError, StructureError
-from mconn.landscape import Profile, evaluate
+from mconn.landscape import Profile, evaluate, second_differences
 from mconn.landscape.batches import fold
 from mconn.landscape.program import SLOPE, Examples, loss_of, values_of, velocity
 from mconn.paths import Path
@@ -28,7 +27,7 @@ INSIDE = 2e-6
 """How far from an end motion is taken: `velocity`, cut off at 1e-6, has no derivative beyond."""
 
 
-class Moving(NamedTuple):
+class _Moving(NamedTuple):
     """A network, and how it moves.
 
     Attributes:
@@ -43,7 +42,7 @@ class Moving(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Turning:
+class _Turning:
     """The loss of a moving network with its derivatives, for every example; an EvalFn.
 
     Attributes:
@@ -52,7 +51,7 @@ class Turning:
 
     eval_fn: EvalFn
 
-    def __call__(self, moving: Moving, batch: Batch) -> dict[str, Float[Array, "n"]]:
+    def __call__(self, moving: _Moving, batch: Batch) -> dict[str, Float[Array, "n"]]:
         """The loss, its slope, its curvature along the velocity, and its second derivative."""
 
         def losses(params: Params) -> Array:
@@ -68,26 +67,25 @@ class Turning:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class WithMotion(Path):
+class _WithMotion(Path):
     """A path whose points know their velocity and acceleration."""
 
     path: Path
     domain: Domain = field(default=INTERVAL, metadata={"static": True})
 
-    def __call__(self, t: Any) -> Moving:
+    def __call__(self, t: Any) -> _Moving:
         """The network at t, and its derivatives there."""
         inside = jnp.clip(t, INSIDE, 1 - INSIDE)
         once, twice = jax.jvp(partial(velocity, self.path), (inside,), (jnp.ones_like(t),))
         params = self.path(t)
-        return Moving(params, parameters_only(params, once), parameters_only(params, twice))
+        return _Moving(params, _parameters_only(params, once), _parameters_only(params, twice))
 
     def arc_length(self, ts: Float[np.ndarray | Array, "points ..."]) -> Float[Array, "points"]:
         """The length of the path itself."""
         return self.path.arc_length(ts)
 
 
-def parameters_only(params: Params, motion: Params) -> Params:
-    """The motion, with zero for normaliser statistics."""
+def _parameters_only(params: Params, motion: Params) -> Params:
     moving = restrict(motion, chosen_leaves(params, None))
     return jax.tree.map(
         lambda leaf, like: jnp.zeros_like(like) if leaf is None else leaf,
@@ -143,10 +141,10 @@ def directional_along(
     if path.domain != INTERVAL:
         raise ConfigError(f"directions are those of curves, not of {path.domain.name}")
     profile = evaluate(
-        Turning(eval_fn), WithMotion(path), ts, data, batch_size=batch_size, **options
+        _Turning(eval_fn), _WithMotion(path), ts, data, batch_size=batch_size, **options
     )
     profile.check_finite(SECOND)
-    speed = np.asarray(speeds(path, jnp.asarray(profile.t)))
+    speed = np.asarray(_speeds(path, jnp.asarray(profile.t)))
     if not (speed > 0).all():
         raise StructureError(
             f"the path stands still at t = {profile.t[np.argmin(speed)]}, where it has no "
@@ -156,11 +154,9 @@ def directional_along(
 
 
 @jax.jit
-def speeds(path: Path, ts: Float[Array, " points"]) -> Float[Array, " points"]:
-    """|velocity| at every point."""
-
+def _speeds(path: Path, ts: Float[Array, " points"]) -> Float[Array, " points"]:
     def at(t: Any) -> Array:
-        motion = WithMotion(path)(t).velocity
+        motion = _WithMotion(path)(t).velocity
         return jnp.sqrt(trees.inner(motion, motion))
 
     return jax.lax.map(at, ts)
@@ -207,7 +203,7 @@ def directional(
     if batch_size < 1:
         raise ConfigError(f"batch_size is {batch_size}: it must be at least 1")
     count = trees.count_examples(data)
-    values, squared = in_direction(eval_fn, params, direction, fold(data, batch_size))
+    values, squared = _in_direction(eval_fn, params, direction, fold(data, batch_size))
     if float(squared) == 0:
         raise StructureError("the direction is zero: pass one that moves a parameter")
     samples = np.asarray(values).ravel()[:count] / float(squared)
@@ -220,12 +216,107 @@ def directional(
 
 
 @partial(jax.jit, static_argnums=0)
-def in_direction(
+def _in_direction(
     eval_fn: EvalFn, params: Params, direction: Params, examples: Examples
 ) -> tuple[Float[Array, "batches size"], Float[Array, ""]]:
-    """d^T H d of every example, and |d|^2."""
-    direction = parameters_only(params, direction)
+    direction = _parameters_only(params, direction)
     still = jax.tree.map(jnp.zeros_like, direction)
-    moving = Moving(params, direction, still)
-    values = jax.lax.map(lambda batch: Turning(eval_fn)(moving, batch)[CURVATURE], examples.batches)
+    moving = _Moving(params, direction, still)
+    values = jax.lax.map(
+        lambda batch: _Turning(eval_fn)(moving, batch)[CURVATURE], examples.batches
+    )
     return values, trees.inner(direction, direction)
+
+
+@dataclass(frozen=True)
+class Kinks:
+    """The height of a loss above its chord, and the part that its second derivative explains.
+
+    Attributes:
+        t: the points, ends included.
+        height: L(t) above the chord.
+        smooth: the same from the second derivative alone: - integral of G(t, s) L''(s) ds.
+        standard_error: of height - smooth, paired over examples.
+        coarse: ``smooth`` with every second point only, at those points; what it differs by is
+            three times the error of the sum for a smooth loss.
+    """
+
+    t: Float[np.ndarray, " points"]
+    height: Float[np.ndarray, " points"]
+    smooth: Float[np.ndarray, " points"]
+    standard_error: Float[np.ndarray, " points"]
+    coarse: Float[np.ndarray, " half"]
+
+    @property
+    def barrier(self) -> float:
+        """The largest height."""
+        return float(self.height.max())
+
+    @property
+    def missed(self) -> float:
+        """The share of the barrier that second derivatives miss, where the height is largest."""
+        top = self.top
+        return float(1 - self.smooth[top] / self.height[top])
+
+    @property
+    def missed_standard_error(self) -> float:
+        """Of ``missed``, over examples, at a given barrier."""
+        return float(self.standard_error[self.top] / self.height[self.top])
+
+    @property
+    def quadrature_error(self) -> float:
+        """The largest error of ``smooth`` by the grid, as a share of the barrier (estimated)."""
+        return float(np.abs(self.coarse - self.smooth[::2]).max() / 3 / self.barrier)
+
+    @property
+    def top(self) -> int:
+        """The row of the largest height."""
+        return int(np.argmax(self.height))
+
+
+def kinks(along: Directional) -> Kinks:
+    """How much of the barrier the Hessian cannot see.
+
+    Green's function turns the second derivative of a smooth loss along a curve into its height
+    above the chord. A network with ReLU bends in kinks too, where its second derivative is not
+    defined and automatic differentiation gives that of either side: the sum then falls short of
+    the height by the kinks' share.
+
+    Args:
+        along: of the points 0, 1/N, ..., 1 with an even N of at least 4; N = 100 resolves a line.
+
+    Raises:
+        ConfigError: if the points are no such grid.
+        StructureError: if N is odd, or the loss is nowhere above its chord.
+        DivergenceError: if a value is not finite.
+    """
+    profile = along.profile
+    height = second_differences(profile).height
+    steps = len(height) - 1
+    if steps % 2 or steps < 4:
+        raise StructureError(
+            f"the grid has {steps} steps: pass an even number of at least 4, so that every second "
+            "point is a grid as well"
+        )
+    if height.max() <= 0:
+        raise StructureError("the loss is nowhere above its chord: there is no barrier to explain")
+    t = np.arange(steps + 1) / steps
+    second = profile.metric(SECOND).astype(np.float64)
+    losses = profile.metric("loss").astype(np.float64)
+    chord = np.outer(1 - t, losses[0]) + np.outer(t, losses[-1])
+    unexplained = losses - chord - _green_sum(second)
+    count = unexplained.shape[1]
+    return Kinks(
+        t=t,
+        height=height,
+        smooth=_green_sum(second.mean(axis=1)),
+        standard_error=unexplained.std(axis=1, ddof=1) / np.sqrt(count),
+        coarse=_green_sum(second[::2].mean(axis=1)),
+    )
+
+
+def _green_sum(second: Float[np.ndarray, "points *rest"]) -> Float[np.ndarray, "points *rest"]:
+    steps = len(second) - 1
+    t = np.arange(steps + 1) / steps
+    green = np.minimum(t[:, None], t) * (1 - np.maximum(t[:, None], t))
+    return -np.tensordot(green, second, axes=1) / steps

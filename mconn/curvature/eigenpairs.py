@@ -11,17 +11,18 @@ from jaxtyping import Bool, Float
 
 from mconn import trees
 from mconn.curvature.lanczos import Found, Start, search
-from mconn.curvature.missed import CHANCE
-from mconn.curvature.operator import (
+from mconn.curvature.operators import (
     Operator,
-    check_dimension,
-    check_given,
-    not_finite,
-    on_flat,
+    check_finite,
+    check_operator,
+    dimension,
+    precision,
+    ravel,
+    unravel,
+    usable,
 )
-from mconn.curvature.ritz import Search
-from mconn.curvature.vectors import dimension, precision, ravel, unravel
-from mconn.errors import ConfigError, DivergenceError
+from mconn.curvature.ritz import CHANCE, Plan
+from mconn.errors import ConfigError
 from mconn.types import Key, Params
 
 NEW = 0.1
@@ -71,9 +72,54 @@ class Eigenpairs:
         return self.values[self.top :]
 
 
+@dataclass(frozen=True)
+class Search:
+    """What is searched for at every point of a path, as `eigenpairs` has it.
+
+    Attributes:
+        top: the number of largest eigenvalues.
+        bottom: the number of smallest, that is most negative, eigenvalues.
+        tolerance: the largest error of a value, relative to the norm of the operator.
+        basis: directions in memory, each as large as the parameters; None for 10 and two for each
+            eigenvalue.
+        products: the largest number of products at a point.
+    """
+
+    top: int = 1
+    bottom: int = 1
+    tolerance: float = 1e-3
+    basis: int | None = None
+    products: int = 300
+
+    def plan(self, rows: int) -> Plan:
+        """The sizes of the search in an operator of so many rows.
+
+        Raises:
+            ConfigError: naming the option that is out of its range.
+        """
+        top, bottom, basis = self.top, self.bottom, self.basis
+        wanted = top + bottom
+        if min(top, bottom) < 0 or wanted == 0:
+            raise ConfigError(f"top is {top} and bottom is {bottom}: ask for one pair or more")
+        if wanted > rows:
+            raise ConfigError(
+                f"{wanted} eigenvalues are asked for and the operator has {rows} rows: ask for "
+                "fewer"
+            )
+        least = min(wanted + 2, rows)
+        basis = 2 * wanted + 10 if basis is None else basis
+        if basis < least:
+            raise ConfigError(f"basis is {basis}: {wanted} pairs need at least {least} directions")
+        if self.products < wanted:
+            raise ConfigError(f"products is {self.products}: {wanted} pairs need at least as many")
+        if not self.tolerance > 0:
+            raise ConfigError(f"tolerance is {self.tolerance}: it must be positive")
+        return Plan(top, bottom, min(basis, rows))
+
+
 def eigenpairs(
     operator: Operator,
-    key: Key,
+    key: Key | None = None,
     *,
     top: int = 1,
     bottom: int = 0,
@@ -91,7 +137,7 @@ def eigenpairs(
 
     Args:
         operator: symmetric.
-        key: for the start.
+        key: for the start; one of its own by default.
         top: the number of largest eigenvalues.
         bottom: the number of smallest, that is most negative, eigenvalues.
         tolerance: the largest error of a value, relative to the norm of the operator.
@@ -109,48 +155,34 @@ def eigenpairs(
         StructureError: if the operator is not symmetric, or ``start`` is no vector of it.
         DivergenceError: if a product is not finite.
     """
-    plan = planned(operator.dimension, top, bottom, basis, products, tolerance)
-    check_dimension(operator, top + bottom)
+    check_operator(operator)
+    plan = Search(top, bottom, tolerance, basis, products).plan(operator.dimension)
     if start is not None:
         trees.check_same_structure(operator.template, start, ("the operator's vectors", "start"))
-    check_given(operator, key)
-    found = jax.device_get(found_in(operator, start, key, plan, tolerance))
-    check_finite(operator, found)
-    return pairs_of(found, operator.template, plan, tolerance, allowed(start))
-
-
-def planned(
-    rows: int, top: int, bottom: int, basis: int | None, products: int, tolerance: float
-) -> Search:
-    """The search with its sizes.
-
-    Raises:
-        ConfigError: naming the argument that is out of its range.
-    """
-    wanted = top + bottom
-    if min(top, bottom) < 0 or wanted == 0:
-        raise ConfigError(f"top is {top} and bottom is {bottom}: ask for one pair or more")
-    if wanted > rows:
-        raise ConfigError(
-            f"{wanted} eigenvalues are asked for and the operator has {rows} rows: ask for fewer"
-        )
-    least = min(wanted + 2, rows)
-    basis = 2 * wanted + 10 if basis is None else basis
-    if basis < least:
-        raise ConfigError(f"basis is {basis}: {wanted} pairs need at least {least} directions")
-    if products < wanted:
-        raise ConfigError(f"products is {products}: {wanted} pairs need at least as many")
-    if not tolerance > 0:
-        raise ConfigError(f"tolerance is {tolerance}: it must be positive")
-    return Search(top, bottom, min(basis, rows), products)
+    key = usable(operator, key, top + bottom)
+    found = jax.device_get(_found_in(operator, start, key, plan, tolerance, products))
+    check_finite(operator, found.values, found.residuals)
+    return Eigenpairs(
+        values=np.asarray(found.values),
+        vectors=unravel(operator.template, np.asarray(found.vectors)),
+        residuals=np.asarray(found.residuals),
+        errors=np.asarray(found.errors),
+        converged=np.asarray(
+            (found.errors <= tolerance * found.norm) & (found.missed <= _allowed(start))
+        ),
+        missed=float(found.missed),
+        norm=float(found.norm),
+        products=int(found.products),
+        top=top,
+    )
 
 
 @partial(jax.jit, static_argnums=3)
-def found_in(
-    operator: Operator, start: Params | None, key: Key, plan: Search, tolerance: Any
+def _found_in(
+    operator: Operator, start: Params | None, key: Key, plan: Plan, tolerance: Any, products: Any
 ) -> Found:
-    """The search as one program."""
-    return search(on_flat(operator), started(operator.template, start, key), key, plan, tolerance)
+    begin = started(operator.template, start, key)
+    return search(operator.flat_map(), begin, key, plan, tolerance, products)
 
 
 def started(template: Params, start: Params | None, key: Key) -> Start:
@@ -158,40 +190,13 @@ def started(template: Params, start: Params | None, key: Key) -> Start:
     kind = precision(template)
     random = jax.random.normal(key, (dimension(template),), kind)
     if start is None:
-        return Start(random, 1.0, allowed(start))
+        return Start(random, 1.0, _allowed(start))
     given = ravel(start).astype(kind)
     length = jnp.linalg.norm(given)
     whole = given / jnp.where(length > 0, length, 1) + NEW * random / jnp.linalg.norm(random)
-    return Start(whole, NEW / jnp.linalg.norm(whole), allowed(start))
+    return Start(whole, NEW / jnp.linalg.norm(whole), _allowed(start))
 
 
-def allowed(start: Params | None) -> float:
+def _allowed(start: Params | None) -> float:
     """The chance of missing an eigenvalue that is accepted; any, where a start is vouched for."""
     return CHANCE if start is None else 1.0
-
-
-def check_finite(operator: Operator, found: Found) -> None:
-    """Refuse numbers that are not finite.
-
-    Raises:
-        DivergenceError: naming the operator.
-    """
-    if not all(np.isfinite(each).all() for each in (found.values, found.residuals)):
-        raise DivergenceError(not_finite(operator))
-
-
-def pairs_of(
-    found: Found, template: Params, plan: Search, tolerance: float, allowed: float
-) -> Eigenpairs:
-    """The pairs of one search."""
-    return Eigenpairs(
-        values=np.asarray(found.values),
-        vectors=unravel(template, np.asarray(found.vectors)),
-        residuals=np.asarray(found.residuals),
-        errors=np.asarray(found.errors),
-        converged=np.asarray((found.errors <= tolerance * found.norm) & (found.missed <= allowed)),
-        missed=float(found.missed),
-        norm=float(found.norm),
-        products=int(found.products),
-        top=plan.top,
-    )

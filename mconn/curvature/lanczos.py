@@ -12,9 +12,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from mconn.curvature.missed import chance, count_places, log_distances
-from mconn.curvature.ritz import Estimate, Search, decomposed, estimate
-from mconn.curvature.vectors import length
+from mconn.curvature.operators import length
+from mconn.curvature.ritz import (
+    Estimate,
+    Plan,
+    chance,
+    count_places,
+    decomposed,
+    estimate,
+    log_distances,
+)
 from mconn.types import Key
 
 Multiply = Callable[[Array], Array]
@@ -29,7 +36,7 @@ EXPLORED = 10
 """Products with fresh random directions before a space that is invariant is believed."""
 
 
-class State(NamedTuple):
+class _State(NamedTuple):
     """A factorisation A V = V T + residual.
 
     Attributes:
@@ -92,8 +99,10 @@ class Start(NamedTuple):
     allowed: float
 
 
-def search(multiply: Multiply, start: Start, key: Key, plan: Search, tolerance: Any) -> Found:
-    """Search the extreme eigenvalues; to be traced.
+def search(
+    multiply: Multiply, start: Start, key: Key, plan: Plan, tolerance: Any, products: Any
+) -> Found:
+    """Plan the extreme eigenvalues; to be traced.
 
     Args:
         multiply: the operator.
@@ -101,30 +110,31 @@ def search(multiply: Multiply, start: Start, key: Key, plan: Search, tolerance: 
         key: for fresh directions where a space is exhausted.
         plan: what is searched for.
         tolerance: of the errors of the values, relative to the norm of the operator.
+        products: the largest number of products with the operator.
     """
 
-    def unfinished(state: State) -> Array:
+    def unfinished(state: _State) -> Array:
         # A product that is not finite ends the search; NaN is not below infinity.
-        return ~state.done & (state.products < plan.products) & (state.beta < jnp.inf)
+        return ~state.done & (state.products < products) & (state.beta < jnp.inf)
 
-    def cycle(state: State) -> State:
+    def cycle(state: _State) -> _State:
         # Loops of one turn at most, as a conditional would copy all directions.
         state = jax.lax.while_loop(
             lambda state: state.size == plan.basis,
-            lambda state: restarted(state, plan, tolerance),
+            lambda state: _restarted(state, plan, tolerance),
             state,
         )
         return jax.lax.while_loop(
             lambda state: unfinished(state) & (state.size < plan.basis),
-            lambda state: judged(expanded(multiply, state, key), start, plan, tolerance),
+            lambda state: _judged(_expanded(multiply, state, key), start, plan, tolerance),
             state,
         )
 
-    state = jax.lax.while_loop(unfinished, cycle, first(start.vector, plan))
-    found, missed = seen(state, start, plan, tolerance)
+    state = jax.lax.while_loop(unfinished, cycle, _first(start.vector, plan))
+    found, missed = _seen(state, start, plan, tolerance)
     # Zeros for the rows behind, as cutting these off would copy all others.
     combinations = jnp.pad(found.combinations, ((0, 0), (0, len(state.vectors) - plan.basis)))
-    vectors = product(combinations, state.vectors)
+    vectors = _product(combinations, state.vectors)
     return Found(
         values=found.values,
         vectors=vectors / jnp.linalg.norm(vectors, axis=1, keepdims=True),
@@ -136,13 +146,12 @@ def search(multiply: Multiply, start: Start, key: Key, plan: Search, tolerance: 
     )
 
 
-def first(start: Float[Array, " dimension"], plan: Search) -> State:
-    """The state before any product."""
+def _first(start: Float[Array, " dimension"], plan: Plan) -> _State:
     kind = start.dtype
     rows = ROWS * -(-(plan.basis + 1) // ROWS)
     vectors = jnp.zeros((rows, len(start)), kind).at[0].set(start / jnp.linalg.norm(start))
     count = jnp.zeros((), jnp.int32)
-    return State(
+    return _State(
         vectors=vectors,
         matrix=jnp.zeros((plan.basis, plan.basis), kind),
         coupling=jnp.zeros(plan.basis, kind),
@@ -155,8 +164,7 @@ def first(start: Float[Array, " dimension"], plan: Search) -> State:
     )
 
 
-def expanded(multiply: Multiply, state: State, key: Key) -> State:
-    """One product more; ``done`` only if there is no further direction."""
+def _expanded(multiply: Multiply, state: _State, key: Key) -> _State:
     vectors, last = state.vectors, state.size
     rest = multiply(vectors[last])
     alpha = vectors[last] @ rest
@@ -170,7 +178,7 @@ def expanded(multiply: Multiply, state: State, key: Key) -> State:
         lambda i, rest: rest - state.coupling[i] * vectors[i],
         rest,
     )
-    rest, removed = orthogonalised(rest, vectors, last + 1)
+    rest, removed = _orthogonalised(rest, vectors, last + 1)
     beta = length(rest)
 
     matrix = state.matrix.at[last].set(state.coupling).at[:, last].set(state.coupling)
@@ -183,12 +191,12 @@ def expanded(multiply: Multiply, state: State, key: Key) -> State:
     fresh = invariant & ~exhausted
     direction = jax.lax.cond(
         fresh,
-        lambda: another(vectors, size, jax.random.fold_in(key, state.products)),
+        lambda: _another(vectors, size, jax.random.fold_in(key, state.products)),
         lambda: rest / jnp.where(beta > 0, beta, 1),
     )
     # An eigenvalue of several vectors shows itself only from another start.
     earliest = jnp.where(fresh & (state.earliest == 0), products + EXPLORED, state.earliest)
-    return State(
+    return _State(
         vectors=vectors.at[size].set(direction),
         matrix=matrix,
         coupling=jnp.zeros_like(state.coupling).at[last].set(beta),
@@ -201,48 +209,42 @@ def expanded(multiply: Multiply, state: State, key: Key) -> State:
     )
 
 
-def judged(state: State, start: Start, plan: Search, tolerance: Any) -> State:
-    """The state, done if everything that is wanted was found."""
-    found, missed = seen(state, start, plan, tolerance)
+def _judged(state: _State, start: Start, plan: Plan, tolerance: Any) -> _State:
+    found, missed = _seen(state, start, plan, tolerance)
     precise = (found.errors <= tolerance * found.norm).all() & (missed <= start.allowed)
     enough = (state.size >= plan.top + plan.bottom) & (state.products >= state.earliest)
     return state._replace(done=state.done | (precise & enough))
 
 
-def seen(state: State, start: Start, plan: Search, tolerance: Any) -> tuple[Estimate, Array]:
-    """What the directions show, and a bound of the chance that they miss something."""
+def _seen(state: _State, start: Start, plan: Plan, tolerance: Any) -> tuple[Estimate, Array]:
     found = estimate(state.matrix, state.size, state.beta, plan)
     filled = jnp.arange(plan.basis) < state.size
     parts = state.hidden - log_distances(found, plan, tolerance, filled)
     return found, chance(parts, state.vectors.shape[1], start.random)
 
 
-def orthogonalised(
+def _orthogonalised(
     rest: Float[Array, " dimension"], vectors: Float[Array, "rows dimension"], count: Any
 ) -> tuple[Array, Array]:
-    """The part that is orthogonal to the first ``count`` directions, and what was removed."""
-
     def against(block: Any, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         rest, removed = carry
         rows = jax.lax.dynamic_slice_in_dim(vectors, ROWS * block, ROWS)
-        shares = jnp.where(ROWS * block + jnp.arange(ROWS) < count, product(rows, rest), 0)
+        shares = jnp.where(ROWS * block + jnp.arange(ROWS) < count, _product(rows, rest), 0)
         removed = jax.lax.dynamic_update_slice_in_dim(removed, shares, ROWS * block, 0)
-        return rest - product(shares, rows), removed
+        return rest - _product(shares, rows), removed
 
     removed = jnp.zeros(len(vectors), rest.dtype)
     return jax.lax.fori_loop(0, -(-count // ROWS), against, (rest, removed))
 
 
-def another(vectors: Float[Array, "rows dimension"], count: Any, key: Key) -> Array:
-    """A random direction that is orthogonal to the first ones."""
+def _another(vectors: Float[Array, "rows dimension"], count: Any, key: Key) -> Array:
     direction = jax.random.normal(key, vectors.shape[1:], vectors.dtype)
     for _ in range(2):
-        direction, _ = orthogonalised(direction / jnp.linalg.norm(direction), vectors, count)
+        direction, _ = _orthogonalised(direction / jnp.linalg.norm(direction), vectors, count)
     return direction / jnp.linalg.norm(direction)
 
 
-def restarted(state: State, plan: Search, tolerance: Any) -> State:
-    """The state with the best Ritz vectors alone."""
+def _restarted(state: _State, plan: Plan, tolerance: Any) -> _State:
     found = estimate(state.matrix, state.size, state.beta, plan)
     values, combinations = decomposed(state.matrix, state.size)
     bottom, top = plan.kept
@@ -255,7 +257,7 @@ def restarted(state: State, plan: Search, tolerance: Any) -> State:
     diagonal = jnp.zeros(plan.basis, values.dtype).at[:count].set(values[chosen])
     couplings = state.beta * combinations[-1, chosen]
     return state._replace(
-        vectors=combined(turn.at[count, plan.basis].set(1), state.vectors),
+        vectors=_combined(turn.at[count, plan.basis].set(1), state.vectors),
         matrix=jnp.diag(diagonal),
         coupling=jnp.zeros_like(state.coupling).at[:count].set(couplings),
         size=jnp.full_like(state.size, count),
@@ -263,14 +265,12 @@ def restarted(state: State, plan: Search, tolerance: Any) -> State:
     )
 
 
-def combined(
+def _combined(
     turn: Float[Array, "rows rows"], vectors: Float[Array, "rows dimension"]
 ) -> Float[Array, "rows dimension"]:
-    """Combinations of all directions in their place, as a copy would double the memory."""
-
     def block(vectors: Array, start: Any, width: int) -> Array:
         part = jax.lax.dynamic_slice_in_dim(vectors, start, width, axis=1)
-        return jax.lax.dynamic_update_slice_in_dim(vectors, product(turn, part), start, axis=1)
+        return jax.lax.dynamic_update_slice_in_dim(vectors, _product(turn, part), start, axis=1)
 
     width = min(COLUMNS, vectors.shape[1])
     blocks, rest = divmod(vectors.shape[1], width)
@@ -280,6 +280,6 @@ def combined(
     return block(vectors, width * blocks, rest) if rest else vectors
 
 
-def product(left: Array, right: Array) -> Array:
+def _product(left: Array, right: Array) -> Array:
     """A matrix product in full precision on every device."""
     return jnp.matmul(left, right, precision="highest")

@@ -1,27 +1,34 @@
-"""Eigenvalues from a Krylov space: Ritz values, residuals, and bounds of their errors."""
+"""Eigenvalues from a Krylov space: Ritz values, bounds of their errors, and what may be missed.
 
+After Lanczos steps with the couplings beta, the product of the distances of any eigenvalue from
+all Ritz values, times the part that the start has of its vector, is at most the product of these.
+Where that leaves the vector hardly a part, a random start has so little by chance only. Small
+residuals say nothing of this: they are those of eigenvalues that were found. J. van Dorsselaer, M.
+Hochstenbach and H. van der Vorst, *Computing probabilistic bounds for extreme eigenvalues of
+symmetric matrices with the Lanczos method* (SIAM J. Matrix Anal. Appl. 2000).
+"""
+
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 
 @dataclass(frozen=True)
-class Search:
-    """What is searched for; static.
+class Plan:
+    """The sizes of a search; static.
 
     Attributes:
         top: the number of largest eigenvalues.
         bottom: the number of smallest eigenvalues.
         basis: directions that are kept in memory.
-        products: the largest number of products with the operator.
     """
 
     top: int
     bottom: int
     basis: int
-    products: int
 
     @property
     def kept(self) -> tuple[int, int]:
@@ -54,12 +61,12 @@ class Estimate(NamedTuple):
     spectrum: Float[Array, " basis"]
 
 
-def estimate(matrix: Float[Array, "basis basis"], size: Any, beta: Any, plan: Search) -> Estimate:
+def estimate(matrix: Float[Array, "basis basis"], size: Any, beta: Any, plan: Plan) -> Estimate:
     """What the filled part of a projected matrix says; ``beta`` is the residual's norm."""
     values, vectors = decomposed(matrix, size)
-    rounding = jnp.finfo(values.dtype).eps * spread(values, size)
+    rounding = jnp.finfo(values.dtype).eps * _spread(values, size)
     residuals = beta * jnp.abs(jnp.take(vectors, size - 1, axis=0)) + rounding
-    chosen = places(size, plan)
+    chosen = _places(size, plan)
     # The next eigenvalue may lie nearer than its Ritz value, by that one's residual.
     distances = jnp.abs(values[chosen, None] - values) - residuals
     other = (chosen[:, None] != jnp.arange(len(values))) & (jnp.arange(len(values)) < size)
@@ -72,7 +79,7 @@ def estimate(matrix: Float[Array, "basis basis"], size: Any, beta: Any, plan: Se
         residuals=found,
         # The Ritz values themselves are rounded.
         errors=rounding + jnp.where(gaps > found, found**2 / jnp.where(gaps > 0, gaps, 1), found),
-        norm=spread(values, size),
+        norm=_spread(values, size),
         spectrum=values,
     )
 
@@ -88,11 +95,58 @@ def decomposed(
     return jnp.linalg.eigh(padded)
 
 
-def places(size: Any, plan: Search) -> Int[Array, " wanted"]:
-    """Where the wanted values are among the ascending Ritz values."""
+def _places(size: Any, plan: Plan) -> Int[Array, " wanted"]:
     return jnp.concatenate([size - 1 - jnp.arange(plan.top), jnp.arange(plan.bottom)])
 
 
-def spread(values: Float[Array, " basis"], size: Any) -> Array:
-    """The largest absolute Ritz value."""
+def _spread(values: Float[Array, " basis"], size: Any) -> Array:
     return jnp.maximum(jnp.abs(values[0]), jnp.abs(values[size - 1]))
+
+
+CHANCE = 0.05
+"""The largest chance of an eigenvalue that is missed with which a search ends."""
+
+REACH = 10
+"""How many tolerances an eigenvalue must be away from those that were found to count as missed."""
+
+
+def count_places(plan: Plan) -> int:
+    """The number of places where an eigenvalue may hide."""
+    return sum(2 * wanted - 1 for wanted in (plan.top, plan.bottom) if wanted)
+
+
+def _hiding_places(found: Estimate, plan: Plan, reach: Any) -> Float[Array, " places"]:
+    top, bottom = found.values[: plan.top], found.values[plan.top :]
+    return jnp.concatenate(
+        [
+            top + reach,
+            jnp.maximum(top[:-1] - reach, top[1:] + reach),
+            bottom - reach,
+            jnp.minimum(bottom[:-1] + reach, bottom[1:] - reach),
+        ]
+    )
+
+
+def log_distances(
+    found: Estimate, plan: Plan, tolerance: Any, counted: Bool[Array, " basis"]
+) -> Float[Array, " places"]:
+    """The logarithms of the products of the distances from the Ritz values that are counted."""
+    reach = jnp.maximum(REACH * tolerance * found.norm, jnp.finfo(found.norm.dtype).tiny)
+    places = _hiding_places(found, plan, reach)
+    distances = jnp.maximum(jnp.abs(places[:, None] - found.spectrum), reach)
+    return jnp.where(counted, jnp.log(distances), 0).sum(axis=1)
+
+
+def chance(log_parts: Float[Array, " places"], rows: int, random: Any) -> Float[Array, ""]:
+    """A bound of the chance that a random start has parts as small as these.
+
+    A part of a random unit vector has a density of at most sqrt(rows / 2 pi); adding a fixed
+    vector makes small parts no likelier.
+
+    Args:
+        log_parts: logarithms of the largest parts that eigenvectors can have and still be hidden.
+        rows: of the operator.
+        random: the length of the start's random part, relative to the start.
+    """
+    logarithm = log_parts.max() + 0.5 * math.log(2 * rows / math.pi) - jnp.log(random)
+    return jnp.exp(jnp.minimum(logarithm, 0))

@@ -1,18 +1,17 @@
-"""The derivatives of the outputs of some examples, as factors that kernels follow from."""
+"""The derivatives of the outputs of some examples, as factors, and the kernels of two blocks."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from mconn import trees
+from mconn import jaxprs, trees
 from mconn.errors import StructureError
 from mconn.jaxprs import Equation, Program, bind, evaluate
 from mconn.landscape.program import STATISTICS
-from mconn.tangent.find_products import find_products
-from mconn.tangent.products import Product
-from mconn.tangent.programs import trace
+from mconn.tangent.products import Product, find_products
 from mconn.types import ApplyFn, Params
 
 
@@ -49,19 +48,19 @@ def factorise(apply: ApplyFn, params: Params, inputs: Any) -> Factors:
             real numbers, are no parameters.
         inputs: the examples.
     """
-    program = trace(apply, params, jax.tree.map(lambda leaf: leaf[0], inputs))
+    program = trace_one(apply, params, jax.tree.map(lambda leaf: leaf[0], inputs))
     movable = movable_leaves(params)
     products = find_products(program, movable)
     taken = {leaf for each in products for leaf in (each.leaf, each.bias_leaf)}
     leaves = jax.tree.leaves(params)
     rest = {leaf: leaves[leaf] for leaf in sorted(movable - taken)}
-    scales = [scales_of(program, params, inputs, product) for product in products]
+    scales = [_scales_of(program, params, inputs, product) for product in products]
 
     def of_example(example: Any) -> Factors:
         def run(shifts: list[Array], rest: dict[int, Array]) -> tuple[Array, list[Array]]:
             weights: list[Any] = [rest.get(i, leaf) for i, leaf in enumerate(leaves)]
             arguments = weights + jax.tree.leaves(example)
-            return shifted(program, products, shifts, arguments)
+            return _shifted(program, products, shifts, arguments)
 
         shifts = [
             jnp.zeros(product.equation.shapes[0], product.equation.original.outvars[0].aval.dtype)
@@ -71,8 +70,8 @@ def factorise(apply: ApplyFn, params: Params, inputs: Any) -> Factors:
         slopes, jacobians = jax.vmap(pull)(jnp.eye(len(outputs), dtype=outputs.dtype))
         pairs, others = [], []
         for product, scale, rows, slope in zip(products, scales, activations, slopes, strict=True):
-            pair = pair_of(product, scale, rows, slope)
-            if factors_are_cheaper(pair):
+            pair = _pair_of(product, scale, rows, slope)
+            if _factors_are_cheaper(pair):
                 pairs.append(pair)
             else:
                 jacobian = jnp.einsum("pk,cpo->cko", *pair, precision="highest")
@@ -81,6 +80,27 @@ def factorise(apply: ApplyFn, params: Params, inputs: Any) -> Factors:
         return Factors(tuple(pairs), tuple(others))
 
     return jax.tree.map(trees.wide, jax.vmap(of_example)(inputs))
+
+
+def trace_one(apply: ApplyFn, params: Params, example: Any) -> jaxprs.Program:
+    """The live equations of a network on one example; the arguments may be abstract.
+
+    Raises:
+        StructureError: if the network does not return one row of outputs per example.
+    """
+
+    def of_example(params: Params, example: Any) -> Any:
+        outputs = apply(params, jax.tree.map(lambda leaf: leaf[None], example))
+        shape = getattr(outputs, "shape", None)
+        if shape is None or len(shape) != 2 or shape[0] != 1:
+            raise StructureError(
+                f"the network maps one example to {shape or type(outputs).__name__}, not to (1, "
+                "outputs): pass an apply(params, inputs) that returns one row of outputs per "
+                "example"
+            )
+        return outputs[0]
+
+    return jaxprs.trace(of_example, params, example, custom_derivatives=True)
 
 
 def movable_leaves(params: Params) -> set[int]:
@@ -102,10 +122,9 @@ def movable_leaves(params: Params) -> set[int]:
     return movable
 
 
-def shifted(
+def _shifted(
     program: Program, products: list[Product], shifts: list[Array], arguments: list[Array]
 ) -> tuple[Array, list[Array]]:
-    """The outputs with something added to every product's result, and the activations."""
     numbers = {product.equation.outputs[0]: i for i, product in enumerate(products)}
     activations: list[Any] = [None] * len(products)
 
@@ -120,10 +139,9 @@ def shifted(
     return outputs, activations
 
 
-def scales_of(
+def _scales_of(
     program: Program, params: Params, inputs: Any, product: Product
 ) -> tuple[Array, Array | None]:
-    """By what the weight and the bias are multiplied before they are used, read off ones."""
     ones = [jnp.ones_like(leaf) for leaf in jax.tree.leaves(params)]
     unused = jax.tree.leaves(inputs)
     wanted = [product.weight, *([] if product.bias is None else [product.bias])]
@@ -132,10 +150,9 @@ def scales_of(
     return scales[0], scales[1] if len(scales) == 2 else None
 
 
-def pair_of(
+def _pair_of(
     product: Product, scales: tuple[Array, Array | None], activations: Array, slopes: Array
 ) -> Pair:
-    """The factors of the derivatives by a weight and its bias."""
     weight, bias = scales
     columns = activations * weight
     if bias is not None:
@@ -145,8 +162,50 @@ def pair_of(
     return Pair(columns, jax.vmap(product.rows)(slopes))
 
 
-def factors_are_cheaper(pair: Pair) -> bool:
-    """Whether products of factors, over all pairs of positions, cost less than of derivatives."""
+def _factors_are_cheaper(pair: Pair) -> bool:
     positions, inputs = pair.activations.shape
     classes, _, outputs = pair.slopes.shape
     return positions**2 * (inputs + classes * outputs) <= classes * inputs * outputs
+
+
+CONTRACTIONS = ("mean", "sum", "full")
+"""What is done with outputs: the mean or sum over them of the kernel of each, or nothing."""
+
+einsum = partial(jnp.einsum, precision="highest")
+
+
+def contract(
+    rows: Factors, columns: Factors, outputs: str
+) -> Float[Array, "n1 n2"] | Float[Array, "n1 n2 classes classes"]:
+    """The kernel of two blocks of examples.
+
+    Args:
+        rows: of the first block.
+        columns: of the second.
+        outputs: the contraction over outputs.
+    """
+    pairs = zip(rows.pairs, columns.pairs, strict=True)
+    others = zip(rows.others, columns.others, strict=True)
+    terms = [
+        *(_of_pair(*each, outputs == "full") for each in pairs),
+        *(_of_derivatives(*each, outputs == "full") for each in others),
+    ]
+    return sum(terms[1:], terms[0]) / (classes_of(rows) if outputs == "mean" else 1)
+
+
+def classes_of(factors: Factors) -> int:
+    """The number of outputs."""
+    return (factors.pairs[0].slopes if factors.pairs else factors.others[0]).shape[1]
+
+
+def _of_pair(rows: Pair, columns: Pair, full: bool) -> Array:
+    activations = einsum("ipk,jqk->ijpq", rows.activations, columns.activations)
+    if full:
+        slopes = einsum("icpo,jdqo->ijcdpq", rows.slopes, columns.slopes)
+        return (activations[:, :, None, None] * slopes).sum(axis=(-2, -1))
+    slopes = einsum("icpo,jcqo->ijpq", rows.slopes, columns.slopes)
+    return (activations * slopes).sum(axis=(-2, -1))
+
+
+def _of_derivatives(rows: Array, columns: Array, full: bool) -> Array:
+    return einsum("icp,jdp->ijcd" if full else "icp,jcp->ij", rows, columns)

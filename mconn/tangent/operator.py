@@ -1,8 +1,8 @@
-"""The kernel of many examples as an operator that is never formed."""
+"""The kernel of many examples as an operator that is never formed, and its eigenvalues."""
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,14 +11,11 @@ from jaxtyping import Array, Float
 
 from mconn import trees
 from mconn.checks import check_choice
-from mconn.errors import DataError, DivergenceError
+from mconn.errors import ConfigError, DataError, DivergenceError
 from mconn.jaxprs import Equation, bind, evaluate
-from mconn.tangent.budget import MEMORY, Blocks, into_blocks
-from mconn.tangent.contraction import CONTRACTIONS, contract
-from mconn.tangent.factors import movable_leaves
-from mconn.tangent.find_products import find_products
-from mconn.tangent.gram import Request, factors_of
-from mconn.tangent.programs import trace
+from mconn.tangent.factors import CONTRACTIONS, contract, movable_leaves, trace_one
+from mconn.tangent.gram import MEMORY, Blocks, Request, factors_of, into_blocks
+from mconn.tangent.products import find_products
 from mconn.types import ApplyFn, Params
 
 
@@ -67,7 +64,7 @@ class Operator:
         filled = np.zeros((blocks * size, rows.shape[1]), rows.dtype)
         filled[: self.count] = rows
         filled = filled.reshape(*jax.tree.leaves(self.blocks.inputs)[0].shape[:3], -1)
-        found = product(self.request, self.params, self.blocks, filled)
+        found = _product(self.request, self.params, self.blocks, filled)
         found = np.asarray(found).reshape(blocks * size, -1)[: self.count].ravel()
         if not np.isfinite(found).all():
             raise DivergenceError(
@@ -78,7 +75,7 @@ class Operator:
 
     def diagonal(self) -> Float[np.ndarray, " size"]:
         """The diagonal of the matrix, whose sum is the trace."""
-        found = np.asarray(diagonals(self.request, self.params, self.blocks))
+        found = np.asarray(_diagonals(self.request, self.params, self.blocks))
         return found.reshape(-1, *found.shape[2:])[: self.count].ravel()
 
 
@@ -106,16 +103,15 @@ def operator(
     check_choice("outputs", outputs, CONTRACTIONS)
     blocks = into_blocks(apply, params, inputs, outputs, memory)
     example = jax.tree.map(lambda leaf: leaf[0], inputs)
-    shapes = trace(apply, params, example)
+    shapes = trace_one(apply, params, example)
     classes = shapes.shapes[shapes.outputs[0]][0]
     return Operator(Request(apply, outputs), params, blocks, trees.count_examples(inputs), classes)
 
 
 @partial(jax.jit, static_argnums=0)
-def product(
+def _product(
     request: Request, params: Params, blocks: Blocks, vector: Float[Array, "blocks pieces piece k"]
 ) -> Array:
-    """J (J^T v), or its sum or mean over outputs."""
     movable = sorted(movable_leaves(params))
     leaves, structure = jax.tree.flatten(params)
     weights = [leaves[i] for i in movable]
@@ -126,7 +122,7 @@ def product(
         moved = list(leaves)
         for number, weight in zip(movable, weights, strict=True):
             moved[number] = weight
-        return without_convolutions(request.apply, jax.tree.unflatten(structure, moved), inputs)
+        return _without_convolutions(request.apply, jax.tree.unflatten(structure, moved), inputs)
 
     def multiply(vectors: Float[Array, "pieces piece classes"]) -> Array:
         def pull(total: list[Array], here: tuple[Any, Array]) -> tuple[list[Array], None]:
@@ -157,9 +153,8 @@ def product(
     return total / (classes if request.outputs == "mean" else 1)
 
 
-def without_convolutions(apply: ApplyFn, params: Params, inputs: Any) -> Array:
-    """The outputs, with convolutions as matrix products, which XLA for CPUs differentiates well."""
-    program = trace(apply, params, jax.tree.map(lambda leaf: leaf[0], inputs))
+def _without_convolutions(apply: ApplyFn, params: Params, inputs: Any) -> Array:
+    program = trace_one(apply, params, jax.tree.map(lambda leaf: leaf[0], inputs))
     found = find_products(program, movable_leaves(params))
     products = {each.equation.outputs[0]: each for each in found if each.is_convolution}
 
@@ -176,9 +171,7 @@ def without_convolutions(apply: ApplyFn, params: Params, inputs: Any) -> Array:
 
 
 @partial(jax.jit, static_argnums=0)
-def diagonals(request: Request, params: Params, blocks: Blocks) -> Array:
-    """The diagonal of the matrix, of every example."""
-
+def _diagonals(request: Request, params: Params, blocks: Blocks) -> Array:
     def of_block(number: Any) -> Array:
         factors = factors_of(request.apply, params, blocks, number)
 
@@ -190,3 +183,90 @@ def diagonals(request: Request, params: Params, blocks: Blocks) -> Array:
         return jax.vmap(of_example)(factors)
 
     return jax.lax.map(of_block, jnp.arange(len(blocks.real)))
+
+
+class TopEigenvalues(NamedTuple):
+    """The largest eigenvalues of an operator.
+
+    Attributes:
+        values: from the largest on.
+        vectors: as columns, each of length one.
+        residuals: |K v - lambda v| of each; no eigenvalue is further than that from the value.
+    """
+
+    values: Float[np.ndarray, " k"]
+    vectors: Float[np.ndarray, "size k"]
+    residuals: Float[np.ndarray, " k"]
+
+
+def top_eigenvalues(
+    kernel: Operator, k: int = 10, *, tolerance: float = 1e-4, products: int = 500, seed: int = 0
+) -> TopEigenvalues:
+    """The k largest eigenvalues, by Lanczos iterations with restarts (ARPACK, as SciPy has it).
+
+    Args:
+        kernel: the operator.
+        k: how many.
+        tolerance: largest residual of an eigenvalue, relative to it.
+        products: restarts after which the search is given up.
+        seed: of the first vector.
+
+    Raises:
+        ConfigError: if k is not below the number of rows, or the search is given up.
+    """
+    import scipy.sparse.linalg
+
+    linalg: Any = scipy.sparse.linalg
+
+    if not 0 < k < kernel.size:
+        raise ConfigError(f"k is {k}, and the kernel has {kernel.size} rows: take 1 to fewer")
+    generator = np.random.default_rng(seed)
+    dtype = kernel.diagonal().dtype
+    linear = linalg.LinearOperator(
+        (kernel.size, kernel.size), matvec=lambda v: kernel @ v.astype(dtype).ravel(), dtype=dtype
+    )
+    start = generator.normal(size=kernel.size).astype(dtype)
+    try:
+        values, vectors = linalg.eigsh(linear, k, v0=start, tol=tolerance, maxiter=products)
+    except linalg.ArpackNoConvergence as error:
+        raise ConfigError(
+            f"{len(error.eigenvalues)} of {k} eigenvalues were found to {tolerance:g} after "
+            f"{products} restarts: raise the tolerance or the number of products"
+        ) from error
+    values, vectors = values[::-1], vectors[:, ::-1]
+    errors = [
+        float(np.linalg.norm(kernel @ vector - value * vector))
+        for value, vector in zip(values, np.ascontiguousarray(vectors.T), strict=True)
+    ]
+    return TopEigenvalues(values, vectors, np.array(errors))
+
+
+class Participation(NamedTuple):
+    """The participation ratio of an operator's spectrum.
+
+    Attributes:
+        value: (trace K)^2 / trace(K^2).
+        standard_error: of it, from the spread over probes.
+    """
+
+    value: float
+    standard_error: float
+
+
+def participation_ratio(kernel: Operator, probes: int = 16, *, seed: int = 0) -> Participation:
+    """(trace K)^2 / trace(K^2), with the exact trace, and trace(K^2) = E |K z|^2 over random signs.
+
+    Raises:
+        ConfigError: if there are fewer than two probes.
+    """
+    if probes < 2:
+        raise ConfigError(f"probes is {probes}: a standard error needs two or more")
+    diagonal = kernel.diagonal()
+    signs = np.random.default_rng(seed).choice([-1.0, 1.0], (probes, kernel.size))
+    squares = np.array(
+        [((kernel @ sign).astype(np.float64) ** 2).sum() for sign in signs.astype(diagonal.dtype)]
+    )
+    trace = float(diagonal.sum(dtype=np.float64))
+    value = trace**2 / squares.mean()
+    relative = squares.std(ddof=1) / np.sqrt(probes) / squares.mean()
+    return Participation(float(value), float(value * relative))

@@ -1,21 +1,133 @@
-"""The spectral density of an operator, by stochastic Lanczos quadrature."""
+"""Traces and spectral densities by random vectors of signs, with their standard errors."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from mconn.curvature.operator import Operator, check_dimension, check_given, not_finite, on_flat
-from mconn.curvature.probes import check_probes, over_probes
-from mconn.curvature.trace import standard_error
-from mconn.curvature.vectors import length
-from mconn.errors import ConfigError, DivergenceError
-from mconn.types import Key
+from mconn.curvature.operators import (
+    Operator,
+    check_finite,
+    dimension,
+    length,
+    precision,
+    usable,
+)
+from mconn.errors import ConfigError
+from mconn.types import Key, Params
+
+
+def over_probes(
+    function: Callable[[Float[Array, " dimension"]], Any], template: Params, key: Key, count: int
+) -> Any:
+    """The function's values at random vectors of entries 1 and -1, stacked.
+
+    One vector at a time, so that memory holds one whatever their number.
+    """
+    shape, kind = (dimension(template),), precision(template)
+
+    def at(key: Key) -> Any:
+        return function(jax.random.rademacher(key, shape, kind))
+
+    return jax.lax.map(at, jax.random.split(key, count))
+
+
+def _check_probes(probes: int) -> None:
+    if probes < 1:
+        raise ConfigError(f"probes is {probes}: an estimate needs at least 1 random vector")
+
+
+@dataclass(frozen=True)
+class Trace:
+    """An estimate of a trace.
+
+    Attributes:
+        exact: the part on the sketched space, which is not estimated; 0 without a sketch.
+        samples: independent unbiased estimates of the rest, one per random vector.
+        dimension: the number of rows, for the mean eigenvalue.
+    """
+
+    exact: float
+    samples: Float[np.ndarray, " probes"]
+    dimension: int
+
+    @property
+    def value(self) -> float:
+        """The estimate."""
+        return self.exact + float(self.samples.mean())
+
+    @property
+    def standard_error(self) -> float:
+        """Of the value, over random vectors; not a number where there is one only."""
+        return float(standard_error(self.samples))
+
+
+def trace(
+    operator: Operator, key: Key | None = None, *, probes: int = 30, sketch: int = 0
+) -> Trace:
+    """The trace, as the mean of z^T A z over random vectors z of entries 1 and -1.
+
+    Hutchinson's estimator alone has the variance 2 (|A|_F^2 - sum of A_ii^2), which a few large
+    eigenvalues dominate. With a sketch their space is found first and its part of the trace taken
+    exactly; random vectors estimate the rest (Hutch++, Meyer et al. 2021). The standard error is
+    valid either way, because the sketch does not depend on these vectors.
+
+    Args:
+        operator: symmetric.
+        key: for the random vectors; one of its own by default.
+        probes: how many; each costs a product.
+        sketch: dimension of the sketched space; costs two products for each, and memory for
+            twice as many vectors.
+
+    Raises:
+        ConfigError: for no probe, a negative sketch, or a sketch larger than the operator.
+        StructureError: if the operator is not symmetric.
+        DivergenceError: if a product is not finite.
+    """
+    _check_probes(probes)
+    if sketch < 0:
+        raise ConfigError(f"sketch is {sketch}: it must be 0 or more")
+    key = usable(operator, key, sketch)
+    exact, samples = jax.device_get(_estimated(operator, key, probes, sketch))
+    check_finite(operator, exact, samples)
+    return Trace(float(exact), samples.astype(np.float64), operator.dimension)
+
+
+@partial(jax.jit, static_argnums=(2, 3))
+def _estimated(
+    operator: Operator, key: Key, probes: int, sketch: int
+) -> tuple[Float[Array, ""], Float[Array, " probes"]]:
+    multiply, template = operator.flat_map(), operator.template
+    of_sketch, of_probes = jax.random.split(key)
+    if not sketch:
+        samples = over_probes(lambda z: z @ multiply(z), template, of_probes, probes)
+        return jnp.zeros((), precision(template)), samples
+    images = over_probes(multiply, template, of_sketch, sketch)
+    space = jnp.linalg.qr(images.T)[0].T
+
+    def rest(z: Array) -> Array:
+        outside = z - (space @ z) @ space
+        outside = outside - (space @ outside) @ space
+        return outside @ multiply(outside)
+
+    exact = jax.lax.map(lambda direction: direction @ multiply(direction), space).sum()
+    return exact, over_probes(rest, template, of_probes, probes)
+
+
+def standard_error(
+    samples: Float[np.ndarray, "probes *rest"],
+) -> Float[np.ndarray, "*rest"]:
+    """Of the mean over the leading axis; not a number where that is one."""
+    count = len(samples)
+    if count == 1:
+        return np.full(samples.shape[1:], np.nan)
+    return np.asarray(samples.std(axis=0, ddof=1) / np.sqrt(count))
+
 
 REACH = 6.0
 """How many widths a grid reaches beyond the outermost nodes: what is left out is below 1e-8."""
@@ -104,7 +216,9 @@ class Density:
         return Curve(at, samples.mean(axis=0), standard_error(samples))
 
 
-def density(operator: Operator, key: Key, *, steps: int = 100, probes: int = 2) -> Density:
+def density(
+    operator: Operator, key: Key | None = None, *, steps: int = 100, probes: int = 2
+) -> Density:
     """The spectral density, by Lanczos from random vectors (Golub and Meurant 2010; Ubaru 2017).
 
     The recurrence has three terms and no reorthogonalisation, which would cost more than the
@@ -115,7 +229,7 @@ def density(operator: Operator, key: Key, *, steps: int = 100, probes: int = 2) 
 
     Args:
         operator: symmetric.
-        key: for the random vectors.
+        key: for the random vectors; one of its own by default.
         steps: products for each of them, and nodes of its quadrature.
         probes: random vectors; two at least for standard errors.
 
@@ -124,25 +238,22 @@ def density(operator: Operator, key: Key, *, steps: int = 100, probes: int = 2) 
         StructureError: if the operator is not symmetric.
         DivergenceError: if a product is not finite.
     """
-    check_probes(probes)
+    _check_probes(probes)
     if steps < 1:
         raise ConfigError(f"steps is {steps}: a quadrature needs at least 1")
-    check_dimension(operator, 1)
-    check_given(operator, key)
-    diagonals, couplings = jax.device_get(recurrences(operator, key, steps, probes))
-    if not (np.isfinite(diagonals).all() and np.isfinite(couplings).all()):
-        raise DivergenceError(not_finite(operator))
-    found = [quadrature(*each) for each in zip(diagonals, couplings, strict=True)]
+    key = usable(operator, key, 1)
+    diagonals, couplings = jax.device_get(_recurrences(operator, key, steps, probes))
+    check_finite(operator, diagonals, couplings)
+    found = [_quadrature(*each) for each in zip(diagonals, couplings, strict=True)]
     nodes, weights = (np.stack(each) for each in zip(*found, strict=True))
     return Density(nodes, weights, operator.dimension)
 
 
 @partial(jax.jit, static_argnums=(2, 3))
-def recurrences(
+def _recurrences(
     operator: Operator, key: Key, steps: int, probes: int
 ) -> tuple[Float[Array, "probes steps"], Float[Array, "probes steps"]]:
-    """Diagonals and off-diagonals of the tridiagonal matrices, one for each random vector."""
-    multiply = on_flat(operator)
+    multiply = operator.flat_map()
 
     def step(carry: tuple[Array, Array, Array, Array], _: None) -> tuple[tuple, tuple]:
         before, vector, beta, norm = carry
@@ -166,10 +277,9 @@ def recurrences(
     return over_probes(recurrence, operator.template, key, probes)
 
 
-def quadrature(
+def _quadrature(
     diagonal: Float[np.ndarray, " steps"], coupling: Float[np.ndarray, " steps"]
 ) -> tuple[Float[np.ndarray, " steps"], Float[np.ndarray, " steps"]]:
-    """Nodes and weights of one recurrence, in double precision."""
     from scipy.linalg import eigh_tridiagonal
 
     diagonal, coupling = diagonal.astype(np.float64), coupling.astype(np.float64)
