@@ -6,10 +6,9 @@ import pytest
 from mconn import symmetry, tangent
 from mconn.errors import ConfigError, DataError, DivergenceError, StructureError
 from mconn.models import CNN, MLP
-from mconn.tangent.budget import into_blocks
-from mconn.tangent.find_products import find_products
-from mconn.tangent.gram import Request, compiled_gram
-from mconn.tangent.programs import trace
+from mconn.tangent.factors import trace_one as trace
+from mconn.tangent.gram import Request, compiled_gram, into_blocks
+from mconn.tangent.products import find_products
 from tests.tangent.networks import CASES, explicit
 
 SMALL = 30_000

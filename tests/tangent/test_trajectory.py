@@ -61,9 +61,9 @@ def test_through_networks_of_a_training():
         networks = [CASE.network(seed) for seed in range(3)]
         stacked, data = trees.to_numpy(trees.stack(networks)), CASE.examples(6)
         kernels = [tangent.kernel(CASE.apply, each, data.inputs) for each in networks]
-        last = tangent.through(CASE.apply, stacked, data, reference=2, spectra=True, kernels=True)
+        last = tangent.along(CASE.apply, stacked, None, data, reference=2, spectra=True, kernels=True)
         check(last, kernels, data.labels, kernels[2])
-        again = tangent.through(CASE.apply, stacked, data, reference=networks[2])
+        again = tangent.along(CASE.apply, stacked, None, data, reference=networks[2])
     np.testing.assert_array_equal(again.drift, last.drift)
     np.testing.assert_array_equal(again.t, [0, 1, 2])
 
