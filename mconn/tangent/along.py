@@ -138,7 +138,7 @@ def along(
     if isinstance(reference, int | float):
         reference = _network_at(networks, np.asarray(reference, ts.dtype))
     else:
-        first = jax.eval_shape(networks, ts[0])
+        first = jax.eval_shape(_network_at, networks, ts[0])
         trees.check_same_structure(first, reference, ("the path", "the reference"))
     inputs, labels = parts(data)
     blocks = into_blocks(apply, reference, inputs, "mean", memory)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mconn import trees
-from mconn.checks import check_choice
+from mconn.checks import check_choice, check_kind
 from mconn.errors import ConfigError, DataError, DivergenceError
 from mconn.jaxprs import Equation, bind, evaluate
 from mconn.tangent.factors import CONTRACTIONS, contract, movable_leaves, trace_one
@@ -214,6 +214,7 @@ def top_eigenvalues(
     Raises:
         ConfigError: if k is not below the number of rows, or the search is given up.
     """
+    _check_operator(kernel)
     import scipy.sparse.linalg
 
     linalg: Any = scipy.sparse.linalg
@@ -259,6 +260,7 @@ def participation_ratio(kernel: Operator, probes: int = 16, *, seed: int = 0) ->
     Raises:
         ConfigError: if there are fewer than two probes.
     """
+    _check_operator(kernel)
     if probes < 2:
         raise ConfigError(f"probes is {probes}: a standard error needs two or more")
     diagonal = kernel.diagonal()
@@ -270,3 +272,7 @@ def participation_ratio(kernel: Operator, probes: int = 16, *, seed: int = 0) ->
     value = trace**2 / squares.mean()
     relative = squares.std(ddof=1) / np.sqrt(probes) / squares.mean()
     return Participation(float(value), float(value * relative))
+
+
+def _check_operator(kernel: Any) -> None:
+    check_kind("kernel", kernel, Operator, "make it with tangent.operator")
