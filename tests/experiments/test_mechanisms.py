@@ -1,18 +1,12 @@
 """The study of mechanisms."""
 
-from dataclasses import replace
-
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
-from configs import mechanisms
 from experiments.mechanisms.digits import SETS, STRENGTH, cue_sets, with_cue
 from experiments.mechanisms.finetuning import class_means, penultimate
-from mconn import experiment
 from mconn.data import Split
-from mconn.errors import ConfigError
 from mconn.models import MLP
 
 
@@ -70,40 +64,3 @@ def test_a_class_that_is_absent_has_a_mean_of_zero_and_a_gradient():
     assert not means[jnp.array([1, 2, 4, 5, 6, 7, 8, 9])].any()
     gradient = jax.grad(lambda each: class_means(each, labels).sum())(features)
     assert jnp.isfinite(gradient).all()
-
-
-@pytest.mark.slow
-def test_mechanisms_are_compared_and_fine_tuned(tmp_path):
-    folder = experiment.run(mechanisms.smoke(), tmp_path)
-    claims = {claim["statement"]: claim["holds"] for claim in folder.record["claims"]}
-    for beginning in (
-        "networks trained with the cue follow it",
-        "networks of the same mechanism have a barrier",
-        "the matched line leads from one mechanism",
-        "connectivity-based fine-tuning raises the loss",
-    ):
-        held = [holds for statement, holds in claims.items() if statement.startswith(beginning)]
-        assert held == [True], beginning
-    profile = folder.table("profile").to_pylist()
-    assert {row["pairing"] for row in profile} == {"different", "both cue", "both image"}
-    assert {row["method"] for row in folder.table("finetuned").to_pylist()} == {
-        "clean images",
-        "connectivity-based",
-    }
-
-
-def test_bad_sizes_are_refused():
-    study = mechanisms.smoke()
-    with pytest.raises(ConfigError, match="a line between networks of one mechanism needs two"):
-        replace(study, cued=replace(study.cued, seeds=(0,)))
-    tuned = study.stages()["clean 0.1"]
-    with pytest.raises(ConfigError, match="a batch needs as many images"):
-        type(tuned)(tuned.train, "clean", 0.1, clean=10, batch_size=20)
-    with pytest.raises(ConfigError, match="did you mean 'barrier'"):
-        type(tuned)(tuned.train, "barier", 0.1)
-
-
-def test_known_numbers_belong_to_the_known_size_only():
-    assert mechanisms.mechanisms().published
-    assert not mechanisms.smoke().published
-    assert not mechanisms.gpu().published

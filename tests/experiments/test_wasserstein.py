@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs.wasserstein import smoke, wasserstein
 from experiments.transport.barriers import (
     SquaredError,
     approximate_dimension,
@@ -22,41 +21,8 @@ from experiments.transport.distances import (
     transport_cost,
 )
 from experiments.transport.wasserstein import slope
-from mconn import experiment, landscape, paths
-from mconn.errors import ConfigError
+from mconn import landscape, paths
 from mconn.models import MLP
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return experiment.run(smoke(), tmp_path_factory.mktemp("results"))
-
-
-def claims(folder, start):
-    return [c for c in folder.record["claims"] if c["statement"].startswith(start)]
-
-
-def test_the_identity_and_the_closed_form_hold_at_any_size(folder):
-    for start in ("m W_2^2", "without matching", "for the uniform law"):
-        (claim,) = claims(folder, start)
-        assert claim["holds"], claim
-
-
-def test_slopes_are_between_those_of_a_line_and_of_twenty_dimensions(folder):
-    slopes = [row["slope"] for row in folder.table("headline").to_pylist()]
-    assert slopes == sorted(slopes)
-    assert -0.55 < slopes[0] < slopes[-1] < -0.03
-
-
-def test_few_spectra_make_no_claim_of_a_trend(folder):
-    assert claims(folder, "the test barrier") == claims(folder, "slope") == []
-    assert {row["power"] for row in folder.table("spectra").to_pylist()} == {0.0, 3.0}
-
-
-def test_every_line_is_in_the_table(folder):
-    rows = folder.table("spectra").to_pylist()
-    assert len(rows) == 2 * 1 * 1 * 5 * 2
-    assert all(row["gap"] >= 0 and row["end_loss"] > 0 for row in rows)
 
 
 def test_the_best_assignment_is_the_best_of_all_permutations():
@@ -133,10 +99,3 @@ def test_weights_are_weighted_on_the_side_of_the_inputs():
     kernel = params["params"]["Dense_0"]["kernel"]
     assert np.allclose(scaled["Dense_0"]["kernel"], kernel * np.array([[1.0], [2.0], [0.0]]))
     assert scaled["Dense_1"] is params["params"]["Dense_1"]
-
-
-def test_one_network_and_one_draw_are_refused():
-    with pytest.raises(ConfigError, match="two networks"):
-        wasserstein(seeds=1)
-    with pytest.raises(ConfigError, match="slope"):
-        wasserstein(repeats=1)

@@ -6,19 +6,14 @@ import itertools
 import numpy as np
 import pytest
 
-from configs import word_text
 from experiments.words.texts_stages import (
-    CONTROL,
     HELD_OUT,
-    SVD,
     TextSource,
-    TextVectors,
     answers,
     shuffled,
 )
-from mconn import experiment, words
-from mconn.errors import ConfigError, DataError
-from mconn.experiment.tables import numbers, where
+from mconn import words
+from mconn.errors import DataError
 
 LINES = 40
 
@@ -56,26 +51,6 @@ def test_answers_are_counted_section_by_section():
     assert all(0 <= row["low"] <= row["right"] / row["covered"] <= row["high"] for row in rows)
 
 
-def test_one_seed_is_refused():
-    with pytest.raises(ConfigError, match="lines are between two of them"):
-        TextVectors(TextSource(("tinyshakespeare",)), words.SampledConfig(), seeds=1)
-
-
 def test_a_missing_text_is_named(tmp_path):
     with pytest.raises(DataError, match=r"tinyshakespeare\.txt is in no data folder"):
         TextSource(("tinyshakespeare",)).read(tmp_path)
-
-
-@pytest.mark.slow
-def test_shakespeare_answers_more_than_its_shuffled_words(shared, tmp_path):
-    folder = experiment.run(word_text.smoke(), tmp_path, data_dir=shared / "data")
-    accuracy = folder.table("vectors-accuracy")
-    total = where(accuracy, section="total", rule="3CosAdd")
-    counted, control = (numbers(where(total, method=each), "right") for each in (SVD, CONTROL))
-    assert counted.min() > control.max() + 3
-    barriers = folder.table("barriers")
-    for method in ("SGNS", SVD):
-        naive = numbers(where(barriers, method=method, rung="naive"), "low")
-        turned = numbers(where(barriers, method=method, rung="orthogonal"), "barrier")
-        assert naive.min() > 0
-        assert turned.max() == pytest.approx(0, abs=1e-6)
