@@ -6,6 +6,7 @@ CI runs these (`pytest -m smoke`); the suite leaves them out.
 import importlib
 from pathlib import Path
 
+import jax
 import pytest
 from notes import Notes
 
@@ -110,6 +111,7 @@ CHECKS = {
 @pytest.fixture(scope="session")
 def results(tmp_path_factory):
     """One store for all workers, as studies share their networks."""
+    jax.config.update("jax_disable_most_optimizations", False)  # training earns back what it costs
     return tmp_path_factory.getbasetemp().parent / "smoke"
 
 
