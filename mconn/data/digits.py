@@ -21,7 +21,7 @@ def read(data_dir: Path | None = None) -> Images:
     """
     from sklearn.datasets import load_digits
 
-    flat, labels = load_digits(return_X_y=True)
+    flat, labels = map(np.asarray, load_digits(return_X_y=True))
     rows = np.random.default_rng(0).permutation(len(labels))
     pixels = np.asarray(flat)[rows].astype(np.uint8).reshape(-1, *SHAPE)
     labels = np.asarray(labels)[rows]
