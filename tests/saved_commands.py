@@ -82,7 +82,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture
 def call(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Call:
     # What it sets in the environment is for a fresh process.
-    monkeypatch.setattr(cli, "set_up_jax", lambda: None)
+    monkeypatch.setattr("mconn.cli.options.set_up_jax", lambda: None)
     monkeypatch.setenv("COLUMNS", "120")
 
     def call(*words: str) -> tuple[int, str, str]:

@@ -17,8 +17,7 @@ from saved_commands import (
     save,
 )
 
-from mconn import align_command, data, symmetry
-from mconn.experiment import write_network
+from mconn import data, symmetry
 
 FIRST, SECOND = np.random.default_rng(1).permutation(8), np.random.default_rng(2).permutation(8)
 
@@ -234,15 +233,6 @@ def prepare_bad_input() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("a.npz b.npz --out c", "there is no --model: name the config file of the network"),
-        ("a.npz b.npz --model", "there is no --model: name the config file of the network"),
-        ("a.npz MODEL --out c", "two saved networks come first: mconn align A B --model FILE"),
-        ("--out c a.npz b.npz MODEL", "two saved networks come first"),
-        ("a.npz b.npz MODEL", "there is no --out: name the .npz file or the folder to write to"),
-        (
-            "a.npz b.npz MODEL --widht 3 --out c",
-            "no option '--widht' (did you mean '--width'?): mc",
-        ),
         ("a.npz b.npz MODEL --method wieghts --out c", "(did you mean 'weights'?): choose one of"),
         ("a.npz b.npz MODEL --method random --out c", "method 'random' is unknown"),
         ("a.npz b.npz MODEL --kinds scalign --out c", "kind 'scalign' is unknown (did you mean"),
@@ -320,7 +310,7 @@ def test_ctrl_c_leaves_nothing_half_written(
         raise KeyboardInterrupt
 
     before, handler = written(), signal.getsignal(signal.SIGINT)
-    monkeypatch.setattr(write_network, "write_json", press)
+    monkeypatch.setattr("mconn.saved.writing.write_json", press)
     try:
         status, *_ = call("align", "a.npz", "b.npz", *MODEL, "--no-barrier", "--out", out)
     finally:
@@ -332,14 +322,14 @@ def test_ctrl_c_leaves_nothing_half_written(
 def test_ctrl_c_while_the_network_is_written_waits_for_its_end(
     call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_json = write_network.write_json
+    from mconn.experiment import write_json
 
     def press(path: Path, value: object) -> None:
         signal.raise_signal(signal.SIGINT)
         write_json(path, value)
 
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
-    monkeypatch.setattr(write_network, "write_json", press)
+    monkeypatch.setattr("mconn.saved.writing.write_json", press)
     try:
         status, *_ = call("align", "a.npz", "b.npz", *MODEL, "--no-barrier", "--out", "c.npz")
     finally:
@@ -354,7 +344,7 @@ def test_a_disk_that_cannot_be_written(call: Call, monkeypatch: pytest.MonkeyPat
         raise OSError(28, "No space left on device")
 
     before = written()
-    monkeypatch.setattr(write_network, "write_json", fail)
+    monkeypatch.setattr("mconn.saved.writing.write_json", fail)
     words = ("align", "a.npz", "b.npz", *MODEL, "--no-barrier", "--out", "c.npz")
     status, _, err = call(*words)
     assert status == 2
@@ -362,11 +352,37 @@ def test_a_disk_that_cannot_be_written(call: Call, monkeypatch: pytest.MonkeyPat
     assert written() == before
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ("a.npz b.npz --out c", "--model"),
+        ("a.npz b.npz --model", "--model"),
+        ("a.npz MODEL --out c", "Expected 2 values"),
+        ("a.npz b.npz MODEL", "--out"),
+        ("a.npz b.npz MODEL --widht 3 --out c", "--widht"),
+    ],
+)
+def test_what_is_missing_or_unknown_is_named(call: Call, words: str, named: str) -> None:
+    before = written()
+    status, out, err = call("align", *" ".join(MODEL).join(words.split("MODEL")).split())
+    assert (status, out, named in err) == (2, "", True)
+    assert written() == before
+
+
 def test_help(call: Call) -> None:
-    assert call("align", "--help")[:2] == (0, align_command.HELP)
-    assert call("align")[:2] == (2, align_command.HELP)
+    status, out, _ = call("align", "--help")
+    assert status == 0
+    for text in ("A B", "RUN:SEED", "checkpoint/", "--model FILE[:FUNCTION]", "contribution"):
+        assert text in out
     status, out, _ = call("align", "a.npz", "b.npz", *MODEL, "--help")
     assert status == 0
-    assert "mconn align A B --model configs/network.py" in out
-    for option in ("--width INT", "--out", "--method STR", "--kinds", "--keys INT", "--force"):
+    for option in (
+        "--width INT",
+        "--out",
+        "--method STR",
+        "--cost",
+        "--kinds",
+        "--keys INT",
+        "--force",
+    ):
         assert option in out

@@ -37,7 +37,9 @@ def smoke() -> Claiming:
 
 @pytest.fixture
 def claims(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(cli, "set_up_jax", lambda: None)  # its environment is for a fresh process
+    monkeypatch.setattr(
+        "mconn.cli.options.set_up_jax", lambda: None
+    )  # its environment is for a fresh process
     monkeypatch.setenv("COLUMNS", "100")
 
     def call(*words: str, folder: Path = ROOT) -> tuple[int, str, str]:

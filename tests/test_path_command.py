@@ -16,8 +16,9 @@ from saved_commands import (
     save,
 )
 
-from mconn import path_command, paths
-from mconn.experiment import connection
+from mconn import paths
+from mconn.cli.path import FAMILIES
+from mconn.saved import read_path
 
 QUICK = ("--fit-epochs", "2", "--positions", "5")
 
@@ -86,17 +87,15 @@ def test_a_permuted_copy_lies_beside_the_first_after_alignment(call: Call) -> No
 def test_a_stopped_command_goes_on_to_the_same_numbers(
     call: Call, curve: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    measure = connection.measure
-
     def stop(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
     words = ("path", "a.npz", "b.npz", *MODEL, "--out", "again", *QUICK)
-    monkeypatch.setattr(connection, "measure", stop)
-    monkeypatch.setattr("signal.signal", lambda *arguments: None)
-    assert call(*words)[0] == 130
+    with monkeypatch.context() as patch:
+        patch.setattr("mconn.saved.connection.measure", stop)
+        patch.setattr("signal.signal", lambda *arguments: None)
+        assert call(*words)[0] == 130
     assert [each.name for each in Path("again").iterdir()] == ["work"]
-    monkeypatch.setattr(connection, "measure", measure)
     status, _, err = call(*words)
     assert status == 0
     assert "fit: going on after epoch 2 of 2" in err
@@ -132,8 +131,6 @@ def test_the_plane_of_a_path_and_of_three_networks_and_random_directions(
 
 
 def test_what_is_read_is_the_path_that_was_written(curve: Path) -> None:
-    from mconn.plane_command import read_path
-
     model = {"params": {}}
     for name, leaf in network(0).items():
         layer, _, kind = name.partition("/")
@@ -149,9 +146,6 @@ def test_what_is_read_is_the_path_that_was_written(curve: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("path a.npz MODEL --out c", "two saved networks come first: mconn path A B --model"),
-        ("path a.npz b.npz --out c", "there is no --model"),
-        ("path a.npz b.npz MODEL", "there is no --out: name the folder"),
         ("path a.npz b.npz MODEL --out nowhere/c", "name a folder inside one that exists"),
         ("path a.npz b.npz MODEL --out configs", "'configs' exists and holds other things"),
         ("path a.npz b.npz MODEL --out a.npz", "'a.npz' is a file"),
@@ -162,7 +156,6 @@ def test_what_is_read_is_the_path_that_was_written(curve: Path) -> None:
         ("path a.npz b.npz MODEL --out c --bends 0", "bends is 0"),
         ("path a.npz b.npz MODEL --out c --positions 2", "positions is 2"),
         ("path a.npz b.npz MODEL --out c --seed -1", "seed is -1"),
-        ("path a.npz b.npz MODEL --out c --fit-epoch 2", "did you mean '--fit-epochs'"),
         ("path a.npz b.npz MODEL --out c --width 9", "of 'a.npz' has the shape"),
         ("plane a.npz b.npz MODEL --out c", "2 saved networks are named, and this plane takes 3"),
         ("plane a.npz MODEL --random --path x --out c", "name two planes"),
@@ -191,5 +184,5 @@ def test_results_are_overwritten_only_if_asked(call: Call, curve: Path) -> None:
 def test_the_help_names_every_family(call: Call) -> None:
     status, out, _ = call("path", "--help")
     assert status == 0
-    for family in path_command.FAMILIES:
+    for family in FAMILIES:
         assert family in out

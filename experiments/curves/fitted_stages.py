@@ -12,8 +12,8 @@ from jaxtyping import Array, Float
 
 from mconn import data, landscape, paths, trees
 from mconn.experiment import Context, Result, Stage
-from mconn.experiment.normalisers import recomputed
 from mconn.experiment.stages import Connect
+from mconn.experiment.stages.normalisers import recomputed
 from mconn.landscape.certificates import Between, WithEnds
 from mconn.paths import ControlledPath
 from mconn.types import ApplyFn

@@ -6,14 +6,22 @@ makes what is missing and writes a folder with tables, figures and one self-cont
 
 from mconn.experiment import claims
 from mconn.experiment.claims import Claim
-from mconn.experiment.figures import band_meaning, barrier_bars, profile_figure, style
+from mconn.experiment.config import load as load_config
+from mconn.experiment.figures import (
+    band_meaning,
+    barrier_bars,
+    profile_figure,
+    save as save_figure,
+    style,
+)
 from mconn.experiment.folder import RunFolder, all_runs, find_run
+from mconn.experiment.page import cell, rows
 from mconn.experiment.path_figures import Pivots, Plane, length_figure, pivot_figure, plane_figure
 from mconn.experiment.report import Experiment, Report, Section
 from mconn.experiment.runner import run
-from mconn.experiment.serialise import decode, encode
+from mconn.experiment.serialise import decode, digest, encode
 from mconn.experiment.stage import Context, Result, Stage
-from mconn.experiment.store import Store
+from mconn.experiment.store import Store, load_tree, read_json, verify, write_json
 
 __all__ = [
     "Claim",
@@ -30,14 +38,23 @@ __all__ = [
     "all_runs",
     "band_meaning",
     "barrier_bars",
+    "cell",
     "claims",
     "decode",
+    "digest",
     "encode",
     "find_run",
     "length_figure",
+    "load_config",
+    "load_tree",
     "pivot_figure",
     "plane_figure",
     "profile_figure",
+    "read_json",
+    "rows",
     "run",
+    "save_figure",
     "style",
+    "verify",
+    "write_json",
 ]

@@ -9,21 +9,33 @@ Record, read_records, write_records -- what a study found, on file
 from_results, merge -- complete runs of a results folder as records
 judge, Judged, Finding -- the verdict that follows
 Checkout, find_checkout -- where the studies, the rows and the records lie
-render -- the page of the documentation
+render -- the page of the documentation; measured, expected, ours, origin, counts, ... -- its words
 """
 
-from mconn.ledger.checkout import Checkout as Checkout, find_checkout as find_checkout
-from mconn.ledger.page import render as render
+from mconn.ledger.page import (
+    claim_counts as claim_counts,
+    commands as commands,
+    counts as counts,
+    expected as expected,
+    measured as measured,
+    origin as origin,
+    ours as ours,
+    render as render,
+)
 from mconn.ledger.records import (
+    Checkout as Checkout,
     Record as Record,
+    find_checkout as find_checkout,
+    from_results as from_results,
+    merge as merge,
     read_records as read_records,
     write_records as write_records,
 )
-from mconn.ledger.runs import from_results as from_results, merge as merge
 from mconn.ledger.statements import (
     Evidence as Evidence,
     Statement as Statement,
     check_numbers as check_numbers,
+    run_command as run_command,
 )
 from mconn.ledger.verdicts import Finding as Finding, Judged as Judged, judge as judge
 
@@ -35,11 +47,19 @@ __all__ = [
     "Record",
     "Statement",
     "check_numbers",
+    "claim_counts",
+    "commands",
+    "counts",
+    "expected",
     "find_checkout",
     "from_results",
     "judge",
+    "measured",
     "merge",
+    "origin",
+    "ours",
     "read_records",
     "render",
+    "run_command",
     "write_records",
 ]

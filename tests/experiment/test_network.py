@@ -8,8 +8,8 @@ import pytest
 from mconn import symmetry
 from mconn.data import DataConfig
 from mconn.errors import ConfigError
-from mconn.experiment.network import network_of
 from mconn.models import CNN
+from mconn.saved import network_of
 from mconn.training import TrainConfig
 
 

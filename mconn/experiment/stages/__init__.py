@@ -8,9 +8,23 @@ Sweep -- losses along the line or the curve of every pair, and its barriers
 """
 
 from mconn.experiment.stages.align import Align as Align
-from mconn.experiment.stages.connect import Connect as Connect
-from mconn.experiment.stages.sweep import Sweep as Sweep
+from mconn.experiment.stages.connect import Connect as Connect, training_loss as training_loss
+from mconn.experiment.stages.normalisers import (
+    has_statistics as has_statistics,
+    recomputed as recomputed,
+)
+from mconn.experiment.stages.sweep import Sweep as Sweep, point_rows as point_rows
 from mconn.experiment.stages.train import Train as Train
 from mconn.experiment.stages.watch import Watch as Watch
 
-__all__ = ["Align", "Connect", "Sweep", "Train", "Watch"]
+__all__ = [
+    "Align",
+    "Connect",
+    "Sweep",
+    "Train",
+    "Watch",
+    "has_statistics",
+    "point_rows",
+    "recomputed",
+    "training_loss",
+]

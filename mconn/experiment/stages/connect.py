@@ -11,9 +11,9 @@ import numpy as np
 from mconn import data, landscape, paths, symmetry, trees
 from mconn.checks import check_choice
 from mconn.errors import ConfigError
-from mconn.experiment.normalisers import has_statistics
 from mconn.experiment.stage import Context, Result, Stage
 from mconn.experiment.stages.align import Align, group_of
+from mconn.experiment.stages.normalisers import has_statistics
 from mconn.experiment.stages.train import Train
 from mconn.paths import ControlledPath, FitConfig
 from mconn.types import Params

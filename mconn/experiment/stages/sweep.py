@@ -9,10 +9,10 @@ import numpy as np
 
 from mconn import data, landscape, paths, symmetry, trees
 from mconn.errors import ConfigError
-from mconn.experiment.normalisers import has_statistics, recomputed
 from mconn.experiment.stage import Context, Result, Stage
 from mconn.experiment.stages.align import Align, group_of
 from mconn.experiment.stages.connect import Connect
+from mconn.experiment.stages.normalisers import has_statistics, recomputed
 from mconn.experiment.stages.train import Train
 
 BARRIERS = [(kind, "loss") for kind, rule in landscape.KINDS.items() if rule.metric is None] + [

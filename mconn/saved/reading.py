@@ -1,5 +1,7 @@
 """Saved networks, read: an orbax checkpoint, a ``.npz`` file, or a seed of a stored training.
 
+What they are networks of is the model that a config trains.
+
 Nothing is unpickled.
 """
 
@@ -7,23 +9,74 @@ import contextlib
 import logging
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from mconn import trees
-from mconn.errors import CheckpointError, MconnError, StructureError
-from mconn.experiment.folder import all_runs, find_run
-from mconn.experiment.store import load_tree, read_json, verify
-from mconn.types import Params
+from mconn.data import SHAPES, Dataset
+from mconn.errors import CheckpointError, ConfigError, MconnError, StructureError
+from mconn.experiment import all_runs, find_run, load_tree, read_json, verify
+from mconn.training import TrainConfig
+from mconn.types import ApplyFn, Key, Params
 
 ORBAX_MARK = "_METADATA"
 """The file that every orbax checkpoint of a tree has."""
+
+
+class Network(NamedTuple):
+    """A function, the shapes of its parameters and of two examples of its inputs, and its config.
+
+    Two examples are enough to tell the batch axis from a broadcast one. ``initialise(key)`` draws
+    parameters.
+    """
+
+    config: TrainConfig
+    apply: ApplyFn
+    params: Params
+    inputs: jax.ShapeDtypeStruct
+    initialise: Callable[[Key], Params]
+
+    def draw(self, key: Key) -> tuple[Params, Float[Array, "examples *shape"]]:
+        """Random parameters, and random inputs."""
+        keys = jax.random.split(key)
+        return jax.jit(self.initialise)(keys[0]), jax.random.normal(keys[1], self.inputs.shape)
+
+
+def network_of(experiment: Any) -> Network:
+    """The network that an experiment trains; its data are not loaded.
+
+    Raises:
+        ConfigError: if the experiment has no field ``train`` that says what it trains.
+    """
+    config = getattr(experiment, "train", None)
+    if not isinstance(config, TrainConfig):
+        raise ConfigError(
+            f"a {type(experiment).__name__} trains no network whose symmetry could be found: "
+            "give it a field `train` that is a TrainConfig"
+        )
+    inputs = jax.ShapeDtypeStruct((2, *SHAPES[config.data.name]), jnp.float32)
+
+    def initialise(key: Key) -> Params:
+        return config.model.init(key, jnp.zeros(inputs.shape))
+
+    params = jax.eval_shape(initialise, jax.random.key(0))
+    return Network(config, config.model.apply, params, inputs, initialise)
+
+
+class Pair(NamedTuple):
+    """Two networks of one model, with their data if there are any."""
+
+    network: Network
+    a: Params
+    b: Params
+    dataset: Dataset | None = None
 
 
 @dataclass(frozen=True)
@@ -64,11 +117,11 @@ def read(name: str, model: Params, results: Path) -> Saved:
     """
     path, (run, _, seed) = Path(name), name.rpartition(":")
     if path.is_dir():
-        leaves = orbax_leaves(path)
+        leaves = _orbax_leaves(path)
     elif path.is_file():
         leaves = npz_leaves(path)
     elif run:
-        leaves = trees.named_leaves(trained(run, seed, results))
+        leaves = trees.named_leaves(_trained(run, seed, results))
     else:
         is_run = any(each.name.startswith(name) for each in all_runs(results))
         hint = f" (a run needs the seed: {name}:0)" if is_run else ""
@@ -76,7 +129,7 @@ def read(name: str, model: Params, results: Path) -> Saved:
             f"there is no checkpoint '{name}'{hint}: name a .npz file, the folder of an orbax "
             "checkpoint, or RUN:SEED"
         )
-    return fitted(name, leaves, model)
+    return _fitted(name, leaves, model)
 
 
 def npz_leaves(path: Path) -> dict[str, Any]:
@@ -96,7 +149,7 @@ def npz_leaves(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def orbax_leaves(path: Path) -> dict[str, Any]:
+def _orbax_leaves(path: Path) -> dict[str, Any]:
     """The arrays of an orbax checkpoint by name."""
     import orbax.checkpoint as checkpoint
 
@@ -107,7 +160,7 @@ def orbax_leaves(path: Path) -> dict[str, Any]:
             hint = f"name a seed of it, '{path}:0'"
         raise CheckpointError(f"the folder '{path}' is not an orbax checkpoint: {hint}")
     try:
-        with quiet(), checkpoint.Checkpointer(checkpoint.PyTreeCheckpointHandler()) as reader:
+        with _quiet(), checkpoint.Checkpointer(checkpoint.PyTreeCheckpointHandler()) as reader:
             shapes = getattr(reader.metadata(path.absolute()).item_metadata, "tree", None)
             if shapes is None:
                 raise ValueError("its list of arrays is damaged")
@@ -123,7 +176,7 @@ def orbax_leaves(path: Path) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
+def _quiet() -> Iterator[None]:
     """Keep what orbax logs of a damaged checkpoint from the terminal: one sentence will say it."""
     logger = logging.getLogger("absl")
     before = logger.level
@@ -139,11 +192,11 @@ def reason(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
 
 
-def trained(run: str, seed: str, results: Path) -> Params:
+def _trained(run: str, seed: str, results: Path) -> Params:
     """One seed's network of a run or of a `Train` stage in the store."""
     folder = Path(run)
     if not folder.name.startswith("Train-") or not folder.is_dir():
-        folder = training_of(run, results)
+        folder = _training_of(run, results)
     verify(folder)
     try:
         seeds = read_json(folder / "config.json")["fields"]["config"]["fields"]["seeds"]["tuple"]
@@ -157,7 +210,7 @@ def trained(run: str, seed: str, results: Path) -> Params:
     return trees.index(load_tree(folder / "tree"), known.index(seed))
 
 
-def training_of(run: str, results: Path) -> Path:
+def _training_of(run: str, results: Path) -> Path:
     """The folder in the store of the only training of a run."""
     found = find_run(results, run)
     try:
@@ -175,7 +228,7 @@ def training_of(run: str, results: Path) -> Path:
     return folders[0]
 
 
-def fitted(name: str, stored: Mapping[str, Any], model: Params) -> Saved:
+def _fitted(name: str, stored: Mapping[str, Any], model: Params) -> Saved:
     """The leaves of a checkpoint in the structure of the model."""
     leaves = {each.replace("|", "/"): np.asarray(value) for each, value in stored.items()}
     called = {each.replace("|", "/"): each for each in stored}

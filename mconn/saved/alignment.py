@@ -12,14 +12,12 @@ from mconn import data, landscape, paths, symmetry, trees
 from mconn.align import METHODS, Found, find
 from mconn.checks import check_choice
 from mconn.errors import ConfigError
-from mconn.experiment.network import Network
-from mconn.experiment.normalisers import recomputed
+from mconn.experiment.stages import recomputed
 from mconn.landscape import Estimate
-from mconn.progress import Progress
-from mconn.symmetry import Group
-from mconn.symmetry.group import KINDS
-from mconn.training import TrainConfig
-from mconn.types import ApplyFn, Params
+from mconn.progress import SILENT, Progress
+from mconn.saved.reading import Network, Pair
+from mconn.symmetry import KINDS, Group
+from mconn.types import Params
 
 OFFERED = tuple(method for method in METHODS if method != "random")
 DATA_FREE = ("weights",)
@@ -54,7 +52,7 @@ class Alignment:
         """All but the network, as JSON values; numbers that are not finite are null."""
         found = self.found._asdict()
         element = {name: np.asarray(part).tolist() for name, part in found.pop("element").items()}
-        return finite(
+        return _finite(
             {
                 **found,
                 "distance_before": self.distance_before,
@@ -70,12 +68,12 @@ class Alignment:
         )
 
 
-def finite(value: Any) -> Any:
+def _finite(value: Any) -> Any:
     """JSON values with null for infinity and for what is no number."""
     if isinstance(value, Mapping):
-        return {name: finite(item) for name, item in value.items()}
+        return {name: _finite(item) for name, item in value.items()}
     if isinstance(value, list):
-        return [finite(item) for item in value]
+        return [_finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -107,27 +105,19 @@ def check_options(method: str, kinds: Sequence[str], keys: int, seed: int) -> No
 
 
 def align(
-    network: Network,
-    config: TrainConfig,
-    a: Params,
-    b: Params,
-    dataset: data.Dataset | None,
+    pair: Pair,
     *,
     method: Any = "weights",
     kinds: Sequence[Any] = ("permutation",),
     keys: int = 3,
     seed: int = 0,
     barrier: bool = True,
-    progress: Progress,
+    progress: Progress = SILENT,
 ) -> Alignment:
     """Discover the group, certify it on ``a``, move ``b`` onto ``a``, and measure both lines.
 
     Args:
-        network: the model.
-        config: what says how it was trained.
-        a: the network that stays.
-        b: the network that is moved.
-        dataset: the config's data; may be None for methods that need none.
+        pair: the networks; without data for methods that need none.
         method: see `mconn.align.Method`.
         kinds: the kinds of generator to match by.
         keys: ascents with different orders of visits, where the order matters; the best is kept.
@@ -139,12 +129,12 @@ def align(
         ConfigError: if the network has no generator of these kinds.
         SymmetryError: if the group does not leave the function as it is.
     """
-    group = part_of_group(network, method, kinds)
+    network, a, b, dataset = pair
+    group = _part_of_group(network, method, kinds)
     # NumPy, because JAX would compile a draw of this shape.
     some = np.random.default_rng(seed).normal(size=network.inputs.shape).astype(np.float32)
     certificate = symmetry.certify(group, network.apply, a, some, key=jax.random.key(seed))
     certificate.check()
-    examples = None if dataset is None else dataset.train
     with progress.task(f"align by {method}", total=1, unit="pair") as task:
         found = find(
             group,
@@ -152,7 +142,7 @@ def align(
             b,
             method,
             apply=network.apply,
-            examples=examples,
+            examples=None if dataset is None else dataset.train,
             keys=keys,
             key=jax.random.key(seed),
         )
@@ -161,12 +151,12 @@ def align(
         moved = trees.to_numpy(symmetry.act(group, found.element, b))
     measured = {}
     if dataset is not None and barrier:
-        measured = barriers(network.apply, config, dataset, a, (b, moved), progress)
+        measured = _barriers(network, dataset, a, (b, moved), progress)
     before, after = (float(trees.distance(a, other)) for other in (b, moved))
     return Alignment(group, certificate, found, moved, before, after, measured)
 
 
-def part_of_group(network: Network, method: str, kinds: Sequence[Any]) -> Group:
+def _part_of_group(network: Network, method: str, kinds: Sequence[Any]) -> Group:
     """The generators of the chosen kinds."""
     group = symmetry.discover(network.apply, network.params, network.inputs)
     part = group.restricted(kinds)
@@ -179,9 +169,8 @@ def part_of_group(network: Network, method: str, kinds: Sequence[Any]) -> Group:
     return symmetry.permutations(group) if method == "contribution" else part
 
 
-def barriers(
-    apply: ApplyFn,
-    config: TrainConfig,
+def _barriers(
+    network: Network,
     dataset: data.Dataset,
     a: Params,
     others: tuple[Params, Params],
@@ -191,8 +180,8 @@ def barriers(
 
     BatchNorm statistics are recomputed at every point on training examples.
     """
-    eval_fn = landscape.Classification(apply)
-    statistics = recomputed(config.model, a, dataset.train)
+    eval_fn = landscape.Classification(network.apply)
+    statistics = recomputed(network.config.model, a, dataset.train)
     splits = {"train": dataset.train, "test": dataset.test}
     measured: dict[str, tuple[Estimate, Estimate]] = {}
     done = 0

@@ -1,8 +1,9 @@
-"""Saved networks, written: a ``.npz`` file or an orbax checkpoint, with a JSON file beside it."""
+"""What commands on saved networks write: a network with its numbers, or a folder of results."""
 
 import errno
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +13,15 @@ import numpy as np
 
 from mconn import trees
 from mconn.errors import ConfigError
-from mconn.experiment.read_network import ORBAX_MARK, Saved, reason
-from mconn.experiment.store import write_json
+from mconn.experiment import write_json
+from mconn.saved.reading import ORBAX_MARK, Saved, reason
 from mconn.saving import uninterrupted
+
+DONE = "numbers.json"
+"""The file that a complete folder of results has, written last."""
+
+WORK = "work"
+"""The part of a folder of results that an incomplete command leaves, to go on from."""
 
 
 def check_target(out: Path, sources: tuple[str, ...], force: bool, saved: Saved) -> None:
@@ -73,7 +80,7 @@ def write(out: Path, leaves: Mapping[str, np.ndarray], told: Mapping[str, Any]) 
                     np.savez(file, **arrays)
             else:
                 made = Path(folder) / "network"
-                save_orbax(made, leaves)
+                _save_orbax(made, leaves)
             write_json(Path(folder) / "numbers.json", told)
             if out.is_dir():
                 out.rename(Path(folder) / "before")
@@ -89,7 +96,7 @@ def write(out: Path, leaves: Mapping[str, np.ndarray], told: Mapping[str, Any]) 
         ) from error
 
 
-def save_orbax(folder: Path, leaves: Mapping[str, np.ndarray]) -> None:
+def _save_orbax(folder: Path, leaves: Mapping[str, np.ndarray]) -> None:
     """Write arrays as an orbax checkpoint, with a level of the tree for every part of a name."""
     import orbax.checkpoint as checkpoint
 
@@ -102,3 +109,40 @@ def save_orbax(folder: Path, leaves: Mapping[str, np.ndarray]) -> None:
         inner[last] = value
     with checkpoint.Checkpointer(checkpoint.PyTreeCheckpointHandler()) as writer:
         writer.save(folder.absolute(), tree)
+
+
+def open_folder(out: Path, force: bool) -> Path:
+    """The folder of results, made if need be; what an incomplete command left is kept in it.
+
+    Raises:
+        ConfigError: if the folder cannot be made, holds something else or is complete.
+    """
+    if not out.parent.is_dir():
+        raise ConfigError(f"'{out}' cannot be written: name a folder inside one that exists")
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"'{out}' is a file: name a folder to write to")
+    if (out / DONE).exists():
+        if not force:
+            raise ConfigError(
+                f"'{out}' has results: name another folder, or overwrite them with --force"
+            )
+        (out / DONE).unlink()
+    elif out.is_dir() and any(each.name != WORK for each in out.iterdir()):
+        raise ConfigError(f"'{out}' exists and holds other things: name another folder")
+    (out / WORK).mkdir(parents=True, exist_ok=True)
+    return out
+
+
+def close_folder(out: Path, numbers: Any) -> None:
+    """Write the numbers, which completes the folder, and remove what only an unfinished one needs.
+
+    Raises:
+        ConfigError: if the folder cannot be written.
+    """
+    try:
+        write_json(out / DONE, numbers)
+        shutil.rmtree(out / WORK, ignore_errors=True)
+    except OSError as error:
+        raise ConfigError(
+            f"'{out}' cannot be written ({error.strerror}): name another folder, or make space"
+        ) from error

@@ -8,15 +8,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from mconn import data, landscape, paths, trees
-from mconn.experiment.network import Network
-from mconn.experiment.normalisers import has_statistics, recomputed
-from mconn.experiment.stages.connect import training_loss
-from mconn.experiment.stages.sweep import point_rows
+from mconn import landscape, paths, trees
+from mconn.errors import CheckpointError
+from mconn.experiment import read_json, write_json
+from mconn.experiment.stages import has_statistics, point_rows, recomputed, training_loss
 from mconn.landscape import Estimate, Profile
 from mconn.paths import ControlledPath, FitConfig
-from mconn.progress import Progress
-from mconn.training import TrainConfig
+from mconn.progress import SILENT, Progress
+from mconn.saved.reading import Pair, npz_leaves
+from mconn.saved.writing import DONE
 from mconn.types import Params
 
 LINE = "line"
@@ -90,42 +90,36 @@ class Connection:
 
 
 def connect(
-    network: Network,
-    config: TrainConfig,
-    a: Params,
-    b: Params,
-    dataset: data.Dataset,
-    *,
-    family: Any,
-    bends: int,
+    pair: Pair,
     fit: FitConfig,
-    positions: int,
-    seed: int,
     work: Path,
-    progress: Progress,
+    *,
+    family: Any = "bezier",
+    bends: int = 1,
+    positions: int = 61,
+    seed: int = 0,
+    progress: Progress = SILENT,
 ) -> Connection:
     """Fit a path and measure it beside the line, on both splits.
 
     Args:
-        network: the model.
-        config: what says how it was trained.
-        a: the network at t = 0.
-        b: the network at t = 1.
-        dataset: the config's data.
+        pair: the networks at t = 0 and at t = 1, with data.
+        fit: how the bends are fitted, on the training split.
+        work: a folder for checkpoints.
         family: ``bezier``, ``chain`` or ``line``.
         bends: free control points.
-        fit: how they are fitted, on the training split.
         positions: equispaced points that are measured.
         seed: of the fit.
-        work: a folder for checkpoints.
         progress: where to report to.
     """
+    network, a, b, dataset = pair
+    assert dataset is not None
     line = trees.to_numpy(paths.line(a, b))
     methods, path, samples, history = {LINE: line}, line, 0, {}
     if family != LINE:
         make = paths.bezier if family == "bezier" else paths.chain
         fitted = paths.fit(
-            training_loss(config.model, a),
+            training_loss(network.config.model, a),
             make(a, b, bends),
             dataset.train,
             fit,
@@ -135,16 +129,14 @@ def connect(
         )
         path, samples, history = fitted.path, fitted.samples, fitted.history
         methods[family] = path
-    profiles = measure(network, config, methods, dataset, positions, work, progress)
+    profiles = measure(pair, methods, positions, work, progress)
     barriers = {key: landscape.barrier(profile) for key, profile in profiles.items()}
     return Connection(path, samples, history, profiles, barriers)
 
 
 def measure(
-    network: Network,
-    config: TrainConfig,
+    pair: Pair,
     methods: Mapping[str, ControlledPath],
-    dataset: data.Dataset,
     positions: int,
     work: Path,
     progress: Progress,
@@ -153,8 +145,10 @@ def measure(
 
     BatchNorm statistics are recomputed at every point on training examples.
     """
+    network, dataset = pair.network, pair.dataset
+    assert dataset is not None
     eval_fn, ts = landscape.Classification(network.apply), np.linspace(0, 1, positions)
-    statistics = recomputed(config.model, methods[LINE].controls, dataset.train)
+    statistics = recomputed(network.config.model, methods[LINE].controls, dataset.train)
     splits = {"train": dataset.train, "test": dataset.test}
     profiles, done = {}, 0
     total = len(methods) * len(splits) * positions
@@ -176,13 +170,31 @@ def measure(
     return profiles
 
 
-def as_arrays(path: ControlledPath) -> dict[str, np.ndarray]:
-    """The stacked control points by the names of their leaves."""
-    return {name: np.asarray(leaf) for name, leaf in trees.named_leaves(path.controls).items()}
+def write_path(out: Path, family: str, path: ControlledPath) -> None:
+    """Write the stacked control points, by the names of their leaves, for `read_path`."""
+    leaves: dict[str, Any] = {
+        name: np.asarray(leaf) for name, leaf in trees.named_leaves(path.controls).items()
+    }
+    np.savez(out / "path.npz", **leaves)
+    write_json(out / "path.json", {"family": family, "controls": path.count})
 
 
-def from_arrays(family: Any, arrays: Mapping[str, np.ndarray], model: Params) -> ControlledPath:
-    """The path with these stacked control points, in the structure of the model."""
+def read_path(folder: Path, model: Params) -> ControlledPath:
+    """The path in a complete folder of ``mconn path``, in the structure of the model.
+
+    Raises:
+        CheckpointError: if there is none, or it does not fit the model.
+    """
+    if not (folder / DONE).is_file() or not (folder / "path.json").is_file():
+        raise CheckpointError(f"'{folder}' is no complete folder of mconn path: name one")
+    family, arrays = read_json(folder / "path.json")["family"], npz_leaves(folder / "path.npz")
+    for name, like in trees.named_leaves(model).items():
+        found = arrays.get(name)
+        if found is None or found.shape[1:] != like.shape:
+            raise CheckpointError(
+                f"the path '{folder}' does not fit the model at leaf '{name}': give the options of "
+                "the config that trained its ends"
+            )
     leaves = [arrays[name] for name in trees.named_leaves(model)]
     controls = jax.tree.unflatten(jax.tree.structure(model), leaves)
     if family != LINE:

@@ -1,17 +1,42 @@
-"""A run on the terminal: its headline numbers and its claims."""
+"""``mconn show``: the headline numbers and the claims of a run."""
 
 import textwrap
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from tyro.conf import Positional
 
-from mconn.experiment.folder import RunFolder
-from mconn.experiment.page import cell, rows
+from mconn.cli.options import Call, ResultsCommand
+from mconn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mconn.experiment import RunFolder
 
 
-def print_run(folder: RunFolder) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Show(ResultsCommand):
+    """The headline numbers and claims of a run."""
+
+    name: Positional[str] = ""
+    """Name of a run or the beginning of it, or its folder; the newest run if left out."""
+
+    def run(self, call: Call) -> None:
+        """Print them."""
+        from mconn.experiment import all_runs, find_run
+
+        if self.name:
+            print_run(find_run(self.results, self.name))
+            return
+        runs = all_runs(self.results)
+        if not runs:
+            raise ConfigError(f"there are no runs in {self.results}: `mconn run FILE` makes one")
+        print_run(runs[0])
+
+
+def print_run(folder: "RunFolder") -> None:
     """A run's summary, headline table, claims and the path of its report."""
     console = Console()
     record = folder.record
@@ -23,17 +48,19 @@ def print_run(folder: RunFolder) -> None:
         return
     shown: list[Any] = [Text(record["summary"], style="bold")]
     if (folder.path / "tables" / "headline.parquet").is_file():
-        shown.append(headline(folder.table("headline")))  # may be corrupt: nothing is printed yet
+        shown.append(_headline(folder.table("headline")))  # may be corrupt: nothing is printed yet
     for each in shown:
         console.print(each)
-    console.print(claims(record["claims"]))
+    console.print(_claims(record["claims"]))
     for name, by in record.get("older", {}).items():
         console.print(Text(f"of other code: {name} {by}", style="yellow"), soft_wrap=True)
     console.print(Text(f"report: {folder.report}"), soft_wrap=True)
 
 
-def headline(stored: Any) -> Table:
+def _headline(stored: Any) -> Table:
     """The headline table."""
+    from mconn.experiment import rows
+
     shown = rows(stored)
     names, numeric, body = shown["head"], shown["numeric"], shown["body"]
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
@@ -47,8 +74,10 @@ def headline(stored: Any) -> Table:
     return table
 
 
-def claims(stored: list[dict[str, Any]]) -> Table:
+def _claims(stored: list[dict[str, Any]]) -> Table:
     """The claims, each with its verdict."""
+    from mconn.experiment import cell
+
     table = Table.grid(padding=(0, 2))
     for claim in stored:
         verdict = Text("holds", "green") if claim["holds"] else Text("fails", "red")
