@@ -16,57 +16,51 @@ SimilarityCost -- a cost of your own: a matrix per generator
 Cost, Problem, Position -- the interface of a cost of another kind
 """
 
-from mconn.align.ascent import Schedule as Schedule
-from mconn.align.balance import compact as compact
+from mconn.align.ascent import Schedule, compact
 from mconn.align.compiled import (
-    climb as climb,
-    match_pairs as match_pairs,
-    profile_start as profile_start,
+    climb,
+    match_pairs,
+    profile_start,
 )
-from mconn.align.cost import Cost as Cost, Position as Position, Problem as Problem
-from mconn.align.costs.activations import ActivationCost as ActivationCost
-from mconn.align.costs.contribution import ContributionCost as ContributionCost
-from mconn.align.costs.covariance import CovarianceCost as CovarianceCost
-from mconn.align.costs.named import COSTS as COSTS, cost_named as cost_named
-from mconn.align.costs.similarity import (
-    SimilarityCost as SimilarityCost,
-    SimilarityProblem as SimilarityProblem,
-)
-from mconn.align.costs.weights import WeightCost as WeightCost
-from mconn.align.learned.jointly import (
-    Joint as Joint,
-    JointConfig as JointConfig,
-    fit_jointly as fit_jointly,
-)
+from mconn.align.contribution import ContributionCost
+from mconn.align.cost import Cost, Position, Problem
 from mconn.align.learned.learn import (
-    LearnConfig as LearnConfig,
-    Learned as Learned,
-    learn as learn,
+    Joint,
+    JointConfig,
+    LearnConfig,
+    Learned,
+    fit_jointly,
+    learn,
 )
-from mconn.align.many.universe import Universe as Universe, match_many as match_many
-from mconn.align.matching import Match as Match, match as match
+from mconn.align.many import Universe, match_many
+from mconn.align.matching import (
+    COSTS,
+    Match,
+    cost_named,
+    match,
+)
 from mconn.align.methods import (
-    COUPLED as COUPLED,
-    METHODS as METHODS,
-    Found as Found,
-    Method as Method,
-    find as find,
+    COUPLED,
+    METHODS,
+    Found,
+    Method,
+    find,
 )
-from mconn.align.unequal.activations import UnequalActivations as UnequalActivations
-from mconn.align.unequal.match import (
-    UnequalMatch as UnequalMatch,
-    match_unequal as match_unequal,
+from mconn.align.similarity import (
+    ActivationCost,
+    SimilarityCost,
+    SimilarityProblem,
 )
+from mconn.align.unequal.likeness import UnequalActivations
+from mconn.align.unequal.match import UnequalMatch, match_unequal
 from mconn.align.unequal.methods import (
-    Assignment as Assignment,
-    SemiPermutation as SemiPermutation,
-    Transport as Transport,
+    Assignment,
+    SemiPermutation,
+    Transport,
 )
-from mconn.align.unequal.partial import (
-    PartialMatch as PartialMatch,
-    match_partial as match_partial,
-)
-from mconn.align.unequal.soft import carry as carry, embed as embed
+from mconn.align.unequal.partial import PartialMatch, match_partial
+from mconn.align.unequal.soft import carry, embed
+from mconn.align.weights import CovarianceCost, WeightCost
 
 __all__ = [
     "COSTS",

@@ -20,22 +20,17 @@ from mconn.align.solvers import assign_on_device
 from mconn.checks import check_kind
 from mconn.errors import SymmetryError
 from mconn.symmetry import Element, Generator, Group, Site
-from mconn.symmetry.action import View, check_fits, in_order
-from mconn.symmetry.elements import followed_by, identity_part
+from mconn.symmetry import View, check_fits, in_order
+from mconn.symmetry import followed_by, identity_part
 from mconn.types import Params
 
-Leaves = Mapping[str, Array]
-Parts = dict[str, Int[Array, "..."]]
+_Leaves = Mapping[str, Array]
+_Parts = dict[str, Int[Array, "..."]]
 
 
 def climb(
-    group: Group,
-    a: Params,
-    b: Params,
-    start: Element | None = None,
-    *,
-    sweeps: int | Array = 20,
-) -> tuple[Parts, Float[Array, ""]]:
+    group: Group, a: Params, b: Params, start: Element | None = None, *, sweeps: int | Array = 20
+) -> tuple[_Parts, Float[Array, ""]]:
     """Climb from a start to an element that moves ``b`` closer to ``a``, in pure JAX.
 
     The same ascent of <a, g b> as that of :func:`mconn.align.match` with :class:`WeightCost`, with
@@ -61,14 +56,14 @@ def climb(
         SymmetryError: naming a generator that is no permutation, or that acts on copies.
         StructureError: naming the first leaf that is not the group's.
     """
-    fixed, moved = checked_leaves(group, a), checked_leaves(group, b)
+    fixed, moved = _checked_leaves(group, a), _checked_leaves(group, b)
     element = profile_start(group, a, b) if start is None else start
     parts = {name: jnp.asarray(element[name], jnp.int32) for name in group.sizes}
     for generator in in_order(group):
         moved = {**moved, **after([(generator, parts[generator.name])], moved)}
 
-    def visit(generator: Generator, parts: Parts, moved: Leaves) -> tuple[Parts, Leaves, Array]:
-        overlap = overlap_of(generator, fixed, moved)
+    def visit(generator: Generator, parts: _Parts, moved: _Leaves) -> tuple[_Parts, _Leaves, Array]:
+        overlap = _overlap_of(generator, fixed, moved)
         part = assign_on_device(overlap)
         steps = after([(generator, part)], moved)
         gain = jnp.sum(
@@ -96,7 +91,7 @@ def climb(
     return parts, objective
 
 
-def profile_start(group: Group, a: Params, b: Params) -> Parts:
+def profile_start(group: Group, a: Params, b: Params) -> _Parts:
     """The start ``profile`` of :func:`mconn.align.match`, in pure JAX.
 
     The generators are fixed one after the other; axes of those that follow are sorted.
@@ -105,13 +100,13 @@ def profile_start(group: Group, a: Params, b: Params) -> Parts:
         SymmetryError: naming a generator that is no permutation, or that acts on copies.
         StructureError: naming the first leaf that is not the group's.
     """
-    fixed, moved = checked_leaves(group, a), checked_leaves(group, b)
-    parts: Parts = {g.name: jnp.asarray(identity_part(g), jnp.int32) for g in group.generators}
+    fixed, moved = _checked_leaves(group, a), _checked_leaves(group, b)
+    parts: _Parts = {g.name: jnp.asarray(identity_part(g), jnp.int32) for g in group.generators}
     left = list(group.generators)
     while left:
         generator, *left = left
         unknown = {(site.leaf, site.axis) for each in left for site in each.sites}
-        own = overlap_of(generator, fixed, moved, unknown)
+        own = _overlap_of(generator, fixed, moved, unknown)
         parts[generator.name] = assign_on_device(own)
         moved = {**moved, **after([(generator, parts[generator.name])], moved)}
     return parts
@@ -119,7 +114,7 @@ def profile_start(group: Group, a: Params, b: Params) -> Parts:
 
 def match_pairs(
     group: Group, networks: Params, *, sweeps: int = 20
-) -> tuple[Parts, Float[Array, "pairs"]]:
+) -> tuple[_Parts, Float[Array, "pairs"]]:
     """Move the second network of every pair onto the first one, all pairs at once.
 
     From the profile start, under ``vmap``: a copy of two networks per pair is held in memory.
@@ -138,31 +133,26 @@ def match_pairs(
         StructureError: naming the first leaf that is not the group's.
     """
     count = len(jax.tree.leaves(networks)[0])
-    return all_pairs(group, networks, *np.triu_indices(count, 1), sweeps)
+    return _all_pairs(group, networks, *np.triu_indices(count, 1), sweeps)
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def all_pairs(
+def _all_pairs(
     group: Group,
     networks: Params,
     first: Int[Array, "pairs"],
     second: Int[Array, "pairs"],
     sweeps: int | Array,
-) -> tuple[Parts, Float[Array, "pairs"]]:
-    """The compiled program of `match_pairs`."""
-
-    def one(i: Array, j: Array) -> tuple[Parts, Array]:
+) -> tuple[_Parts, Float[Array, "pairs"]]:
+    def one(i: Array, j: Array) -> tuple[_Parts, Array]:
         a, b = trees.index(networks, i), trees.index(networks, j)
         return climb(group, a, b, sweeps=sweeps)
 
     return jax.vmap(one)(first, second)
 
 
-def overlap_of(
-    generator: Generator,
-    a: Leaves,
-    b: Leaves,
-    unknown: Collection[tuple[str, int]] = (),
+def _overlap_of(
+    generator: Generator, a: _Leaves, b: _Leaves, unknown: Collection[tuple[str, int]] = ()
 ) -> Float[Array, "n n"]:
     """Inner products of the units of a with those of b, over all sites of the generator.
 
@@ -181,8 +171,7 @@ def overlap_of(
     return jnp.nan_to_num(jnp.asarray(total))
 
 
-def checked_leaves(group: Group, network: Params) -> dict[str, Array]:
-    """The leaves by name, wide; refuses a group that is more than permutations of single units."""
+def _checked_leaves(group: Group, network: Params) -> dict[str, Array]:
     check_kind("group", group, Group, "make it with symmetry.discover(apply, params, inputs)")
     for generator in group.generators:
         if generator.kind != "permutation" or generator.fibres:

@@ -1,25 +1,26 @@
-"""One network moved onto another: the start, the ascent from it, and what is told of the result."""
+"""One network moved onto another: the start, the ascent from it, and what is said of the result."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from mconn import trees
-from mconn.align.ascent import Schedule, ascend
+from mconn.align.ascent import Schedule, ascend, start_named
+from mconn.align.contribution import ContributionCost
 from mconn.align.cost import Cost, Position, Problem
-from mconn.align.costs.named import cost_named
-from mconn.align.costs.weights import wide_leaves
-from mconn.align.solve import margins
-from mconn.align.starts import start_named
-from mconn.checks import check_kind
+from mconn.align.similarity import ActivationCost
+from mconn.align.solvers import margins
+from mconn.align.weights import CovarianceCost, WeightCost, wide_leaves
+from mconn.checks import check_choice, check_kind
 from mconn.errors import ConfigError, MconnError
 from mconn.symmetry import Element, Group, act
-from mconn.symmetry.action import check_fits
-from mconn.types import Key, Params
+from mconn.symmetry import check_fits
+from mconn.types import ApplyFn, Key, Params
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Match:
         element: the element g; :meth:`apply` moves a network by it.
         objective: what the ascent maximised, in the cost's unit.
         margins: for every generator that is matched unit by unit, how much the objective loses if
-            a unit changes its place (see `mconn.align.solve.margins`), in the order of a's units.
+            a unit changes its place (see `mconn.align.solvers.margins`), in the order of a's units.
             Where margins are near zero other matches are as good: an ambiguity of the networks.
         history: the objective at the start and after each sweep that changed something.
         fixed_point: whether the last sweep changed nothing, rather than the sweeps running out.
@@ -167,3 +168,40 @@ def check_finite(name: str, network: Params) -> None:
                 f"leaf '{leaf}' of {name} is not finite: the network has diverged, "
                 "align an earlier checkpoint"
             )
+
+
+_WITH_DATA: dict[str, Callable[..., Any]] = {
+    "activations": ActivationCost,
+    "covariance": CovarianceCost,
+    "contribution": ContributionCost,
+}
+
+COSTS = ("weights", *_WITH_DATA)
+"""The names of the costs."""
+
+
+def cost_named(
+    name: str,
+    apply: ApplyFn | None = None,
+    inputs: Float[Array | np.ndarray, "n ..."] | None = None,
+) -> Cost:
+    """The cost of a name, with its defaults.
+
+    Args:
+        name: ``weights``, ``activations``, ``covariance`` or ``contribution``.
+        apply: the network, (params, inputs) -> outputs; all but ``weights`` need it.
+        inputs: examples, shape (n, ...); all but ``weights`` need some.
+
+    Raises:
+        ConfigError: naming an unknown cost, or one that needs the network and examples.
+    """
+    check_choice("cost", name, COSTS)
+    if name == "weights":
+        return WeightCost()
+    make = _WITH_DATA[name]
+    if apply is None or inputs is None:
+        raise ConfigError(
+            f"the cost '{name}' compares units on data, which a name does not have: pass "
+            f"align.{make.__name__}(apply, inputs)"
+        )
+    return make(apply, inputs)

@@ -10,9 +10,8 @@ from jaxtyping import Array, Float
 
 from mconn import symmetry, trees
 from mconn.align.ascent import Schedule
-from mconn.align.costs.named import cost_named
 from mconn.align.learned.learn import LearnConfig, learn
-from mconn.align.matching import check_group, match
+from mconn.align.matching import check_group, cost_named, match
 from mconn.checks import check_choice
 from mconn.errors import ConfigError
 from mconn.examples import parts
@@ -20,13 +19,7 @@ from mconn.symmetry import Element, Group
 from mconn.types import ApplyFn, Batch, Key, Params
 
 Method = Literal[
-    "weights",
-    "covariance",
-    "activations",
-    "contribution",
-    "straight-through",
-    "sinkhorn",
-    "random",
+    "weights", "covariance", "activations", "contribution", "straight-through", "sinkhorn", "random"
 ]
 """How the second network of a pair is moved onto the first:
 

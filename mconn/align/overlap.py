@@ -3,21 +3,28 @@
 For a generator that acts on an axis of the leaf, entry (i, j) of the overlap is the inner product
 of unit i of a with unit j of b over everything else that the leaf has. Everything here is on the
 host: NumPy's products need no compilation, and are as fast as XLA's on a CPU.
+
+Heads, groups and experts that are permuted have symmetries inside, and a unit that is permuted may
+change its sign. Two of them are then alike if *some* element inside makes them alike: the matrix of
+the assignment is the gain of the best inner solution for every pair, and a permutation and its
+inner solutions are one step (Theus et al. 2025 for the heads of a transformer).
 """
 
 import math
 from collections.abc import Collection
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from jaxtyping import Array, Float
 
-from mconn.symmetry import Generator, Site
-from mconn.symmetry.action import View, namespace
+from mconn.align.cost import Overlap
+from mconn.align.solvers import assign, solve
+from mconn.symmetry import Generator, Group, Site
+from mconn.symmetry import View, namespace
 
-Leaf = TypeVar("Leaf", np.ndarray, Array)
+_Leaf = TypeVar("_Leaf", np.ndarray, Array)
 
-MOST_PRODUCTS = 64
+_MOST_PRODUCTS = 64
 """Above this many outer entries one product of copies is cheaper than a product for each."""
 
 
@@ -26,13 +33,13 @@ def cross(
 ) -> Float[np.ndarray, "*copies n n"]:
     """Inner products of the units of a with those of b at one site, for every copy."""
     if generator.fibres:
-        units_a, units_b = units(generator, site, a), units(generator, site, b)
+        units_a, units_b = _units(generator, site, a), _units(generator, site, b)
         return units_a @ units_b.swapaxes(-1, -2)
-    a, b = unfolded(generator, site, a), unfolded(generator, site, b)
+    a, b = _unfolded(generator, site, a), _unfolded(generator, site, b)
     outer, size, inner = a.shape
     if inner == 1:
         return a[:, :, 0].T @ b[:, :, 0]
-    if outer > MOST_PRODUCTS:
+    if outer > _MOST_PRODUCTS:
         a, b = (np.moveaxis(x, 1, 0).reshape(size, -1) for x in (a, b))
         return a @ b.T
     total = a[0] @ b[0].T
@@ -45,10 +52,10 @@ def diagonal(
     generator: Generator, site: Site, a: Float[np.ndarray, "..."], b: Float[np.ndarray, "..."]
 ) -> Float[np.ndarray, "*copies n"]:
     """Inner products of every unit of a with the same unit of b at one site."""
-    return np.einsum("...r,...r->...", units(generator, site, a), units(generator, site, b))
+    return np.einsum("...r,...r->...", _units(generator, site, a), _units(generator, site, b))
 
 
-def between_copies(
+def _between_copies(
     generator: Generator,
     fibre: str,
     site: Site,
@@ -60,22 +67,20 @@ def between_copies(
     The other fibres' copies stay together.
     """
     place = [each.name for each in generator.fibres].index(fibre)
-    units_a = np.moveaxis(units(generator, site, a), place, 0)
-    units_b = np.moveaxis(units(generator, site, b), place, 0)
+    units_a = np.moveaxis(_units(generator, site, a), place, 0)
+    units_b = np.moveaxis(_units(generator, site, b), place, 0)
     return units_a[:, None] @ units_b[None].swapaxes(-1, -2)
 
 
-def units(
+def _units(
     generator: Generator, site: Site, leaf: Float[np.ndarray, "..."]
 ) -> Float[np.ndarray, "*copies n rest"]:
-    """The units at one site, with everything else of the leaf behind them."""
     return View(generator, site, leaf.shape).read(leaf)
 
 
-def unfolded(
+def _unfolded(
     generator: Generator, site: Site, leaf: Float[np.ndarray, "..."]
 ) -> Float[np.ndarray, "outer n inner"]:
-    """The leaf around the units of a site without copies; no copy is made of a whole axis."""
     size = generator.size
     length = site.outer * size * site.inner
     if length != leaf.shape[site.axis]:
@@ -86,7 +91,7 @@ def unfolded(
     return leaf.reshape(before * site.outer, size, site.inner * after)
 
 
-def sorted_along(leaf: Leaf, axes: Collection[int]) -> Leaf:
+def sorted_along(leaf: _Leaf, axes: Collection[int]) -> _Leaf:
     """The leaf with its entries along some axes sorted, jointly.
 
     By the rearrangement inequality no permutation of the entries of two sorted vectors has a larger
@@ -100,7 +105,7 @@ def sorted_along(leaf: Leaf, axes: Collection[int]) -> Leaf:
     return sorted_last(leaf, axes).reshape(opened).transpose(np.argsort(order))
 
 
-def sorted_last(leaf: Leaf, axes: Collection[int]) -> Leaf:
+def sorted_last(leaf: _Leaf, axes: Collection[int]) -> _Leaf:
     """The leaf with some axes joined to a last one, along which its entries are sorted."""
     kept = [axis for axis in range(leaf.ndim) if axis not in axes]
     # NumPy sorts rows that lie in one piece of memory fifty times faster than others.
@@ -119,3 +124,134 @@ def norms_along(leaf: Float[np.ndarray, "..."], axes: Collection[int]) -> Float[
 def is_whole_axis(generator: Generator, site: Site, shape: tuple[int, ...]) -> bool:
     """Whether the generator moves all of an axis, entry by entry."""
     return not generator.fibres and shape[site.axis] == generator.size
+
+
+Step = tuple[Generator, np.ndarray]
+"""A generator and the part by which it moves b."""
+
+
+@runtime_checkable
+class _Seen(Protocol):
+    """What two leaves look like to a generator while other generators are unknown."""
+
+    def seen(
+        self, generator: Generator, site: Site, unknown: frozenset[str]
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """The leaves of a and b at a site, or None where they tell nothing."""
+        ...
+
+
+def signs_of(group: Group, generator: Generator) -> Generator | None:
+    """The generator of the signs of the same units."""
+    for each in group.generators:
+        if each.kind == "sign" and each.moved_by == generator.name:
+            return each
+    return None
+
+
+def inside(group: Group, generator: Generator) -> list[Generator]:
+    """The generators inside the copies that a permutation moves, one for the same units."""
+    if generator.kind != "permutation" or generator.fibres:
+        return []
+    found = [
+        each
+        for each in group.generators
+        if any(fibre.name == generator.name and fibre.moves for fibre in each.fibres)
+    ]
+    names = {each.name for each in found}
+    return [each for each in found if each.moved_by not in names]
+
+
+def _pair_overlaps(
+    generator: Generator, inner: Generator, position: _Seen, unknown: frozenset[str]
+) -> tuple[dict[int, np.ndarray], dict[int, np.ndarray]]:
+    """Overlaps of the units inside every copy of a with those inside every copy of b.
+
+    Returns:
+        By power, shapes (copies, copies, *others, n, n); and those of b's copies with themselves,
+        (copies, *others, n, n), for a general linear group.
+    """
+    crosses: dict[int, Any] = {}
+    grams: dict[int, Any] = {}
+    for site in inner.sites:
+        leaves = position.seen(inner, site, unknown)
+        if leaves is None:
+            continue
+        keeps_powers = inner.kind in ("general linear", "scaling", "rotation")
+        power = site.power if keeps_powers else 1
+        term = _between_copies(inner, generator.name, site, *leaves)
+        crosses[power] = crosses.get(power, 0) + term
+        if inner.kind in ("general linear", "scaling"):
+            own = _between_copies(inner, generator.name, site, leaves[1], leaves[1])
+            copies = np.arange(len(own))
+            grams[power] = grams.get(power, 0) + own[copies, copies]
+    return crosses, grams
+
+
+def _pair_gains(
+    inner: Generator, crosses: dict[int, np.ndarray], grams: dict[int, np.ndarray]
+) -> Float[np.ndarray, "copies copies"]:
+    """What the best inner element brings for every pair of copies.
+
+    For a general linear group it is the inner product of the two circuits, q_a^T k_a with
+    q_b^T k_b, which no change of basis alters.
+    """
+    if inner.kind == "orthogonal":
+        gains = np.linalg.svd(crosses[1], compute_uv=False).sum(axis=-1)
+    elif inner.kind == "permutation":
+        best = assign(crosses[1])
+        gains = np.take_along_axis(crosses[1], best[..., None], axis=-1)[..., 0].sum(axis=-1)
+    elif inner.kind == "general linear" and set(crosses) == {1, -1}:
+        gains = (crosses[1] * crosses[-1]).sum(axis=(-1, -2))
+    elif inner.kind == "sign":
+        gains = np.abs(np.diagonal(crosses[1], axis1=-2, axis2=-1)).sum(axis=-1)
+    else:
+        gains = np.sum([np.trace(each, axis1=-2, axis2=-1) for each in crosses.values()], axis=0)
+    return gains.reshape(*gains.shape[:2], -1).sum(axis=-1)
+
+
+def overlap_of_copies(
+    generator: Generator, inner: list[Generator], position: _Seen, unknown: frozenset[str]
+) -> Overlap:
+    """The gain of every pair of copies."""
+    total = np.zeros((generator.size, generator.size))
+    for each in inner:
+        crosses, grams = _pair_overlaps(generator, each, position, unknown)
+        if crosses:
+            total += _pair_gains(each, crosses, grams)
+    covered = {(site.leaf, place) for each in inner for site in each.sites for place in site.fibres}
+    for site in generator.sites:
+        leaves = position.seen(generator, site, unknown)
+        if (site.leaf, site.place) not in covered and leaves is not None:
+            total += cross(generator, site, *leaves)
+    return Overlap({1: total}, {})
+
+
+def steps_inside(
+    generator: Generator,
+    part: np.ndarray,
+    inner: list[Generator],
+    position: _Seen,
+    unknown: frozenset[str],
+) -> list[Step]:
+    """The permutation of the copies, and then the best element inside each."""
+    steps = [(generator, part)]
+    copies = np.arange(generator.size)
+    for each in inner:
+        crosses, grams = _pair_overlaps(generator, each, position, unknown)
+        if not crosses:
+            continue
+        place = [fibre.name for fibre in each.fibres].index(generator.name)
+        after = Overlap(
+            {p: np.moveaxis(c[copies, part], 0, place) for p, c in crosses.items()},
+            {p: np.moveaxis(g[part], 0, place) for p, g in grams.items()},
+        )
+        if each.kind == "scaling":
+            after = Overlap(
+                *(
+                    {p: np.diagonal(x, axis1=-2, axis2=-1) for p, x in part_of.items()}
+                    for part_of in (after.cross, after.gram)
+                )
+            )
+        steps.append((each, solve(each, after)))
+    return steps

@@ -12,19 +12,23 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from mconn.align.companions import Step, inside, overlap_of_copies, signs_of, steps_inside
 from mconn.align.cost import NONE, Overlap
 from mconn.align.overlap import (
+    Step,
     cross,
     diagonal,
+    inside,
     is_whole_axis,
     norms_along,
+    overlap_of_copies,
+    signs_of,
     sorted_along,
+    steps_inside,
 )
-from mconn.align.solve import gain, own_overlap
+from mconn.align.solvers import gain, own_overlap
 from mconn.symmetry import Element, Generator, Group, Site
-from mconn.symmetry.action import in_order, move_leaf
-from mconn.symmetry.elements import followed_by, identity_on_host
+from mconn.symmetry import in_order, move_leaf
+from mconn.symmetry import followed_by, identity_on_host
 
 Leaves = Mapping[str, Float[np.ndarray, "..."]]
 
@@ -34,7 +38,7 @@ STRETCHING = ("scaling", "general linear")
 SMALLEST_GAIN = 1e-6
 """Below this, relative to the overlap, a gain is the rounding of single-precision sums."""
 
-SMALLEST_CLIMB = 1e-5
+_SMALLEST_CLIMB = 1e-5
 """The same for matrices, factors and angles, which several generators approach by turns, ever
 slower."""
 
@@ -200,7 +204,7 @@ class WeightPosition:
             overlap = self.overlap(generator).cross[1]
             own = own_overlap(generator, overlap)
             size = np.abs(own).sum(dtype=np.float64)
-            least = SMALLEST_CLIMB if generator.kind == "orthogonal" else SMALLEST_GAIN
+            least = _SMALLEST_CLIMB if generator.kind == "orthogonal" else SMALLEST_GAIN
             rises = bool(gain(generator, overlap, part) > least * size)
         else:
             leaves = after(steps, self.b)
@@ -208,7 +212,7 @@ class WeightPosition:
             size = sum(abs(self.value(leaf)) for leaf in leaves)
             moved = sum(self.value_of(leaf, b) for leaf, b in leaves.items())
             is_discrete = all(each.kind in ("permutation", "sign") for each, _ in steps)
-            least = SMALLEST_GAIN if is_discrete else SMALLEST_CLIMB
+            least = SMALLEST_GAIN if is_discrete else _SMALLEST_CLIMB
             rises = bool(moved - before > least * size)
         if rises:
             self.move(steps)
@@ -278,3 +282,8 @@ def inner(a: Float[np.ndarray, "..."], b: Float[np.ndarray, "..."]) -> float:
     """<a, b>: rows in the leaves' precision, their sum in double precision."""
     a, b = (x.reshape(-1, x.shape[-1]) if x.ndim else x.reshape(1, 1) for x in (a, b))
     return float(np.einsum("ij,ij->i", a, b).sum(dtype=np.float64))
+
+
+def stretches(group: Group) -> bool:
+    """Whether some generator does not keep norms."""
+    return any(generator.kind in STRETCHING for generator in group.generators)

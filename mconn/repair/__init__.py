@@ -18,12 +18,9 @@ Networks with BatchNorm are repaired by new running statistics,
 its scale, which are interpolated linearly.
 """
 
-from mconn.repair.closed_form import repair_closed_form
-from mconn.repair.forward import repair
+from mconn.repair.correction import Repair, RepairClosedForm, repair, repair_closed_form
 from mconn.repair.layers import Layer, Layers, Skipped, layers
-from mconn.repair.refresh import Repair, RepairClosedForm
-from mconn.repair.statistics import Ends, measure
-from mconn.repair.variance import Mixed, variance_ratio
+from mconn.repair.statistics import Ends, Mixed, measure, variance_ratio
 
 __all__ = [
     "Ends",

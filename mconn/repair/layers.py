@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mconn.jaxprs import Program, trace
-from mconn.repair.additions import Addition, Uses, uses
-from mconn.repair.scaling import Candidate, scales_alone
+from mconn.repair.additions import Addition, Candidate, Uses, scales_alone, uses
 from mconn.symmetry import Group, check_fits
 from mconn.trees import named_leaves
 from mconn.types import ApplyFn, Params
@@ -92,11 +91,11 @@ def layers(group: Group, apply: ApplyFn, params: Params, inputs: Any) -> Layers:
     names = list(leaves)
     program = trace(apply, params, inputs)
     used = uses(program, len(names))
-    movers = generators_by_leaf(group)
+    movers = _generators_by_leaf(group)
     pinned = {pin.leaf: pin.reason for pin in group.pinned}
     counts = Counter(each.leaf for each in used.additions)
     additions = [each for each in used.additions if counts[each.leaf] == 1]
-    candidates = [each for addition in additions for each in siblings(program, names, addition)]
+    candidates = [each for addition in additions for each in _siblings(program, names, addition)]
     passed = scales_alone(program, leaves, candidates)
     found, skipped, covered = [], [], set()
     for addition in additions:
@@ -114,15 +113,14 @@ def layers(group: Group, apply: ApplyFn, params: Params, inputs: Any) -> Layers:
             continue
         parent = bias.rpartition("/")[0]
         found.append(Layer(parent, movers[bias], weight, chosen.axes, bias))
-    for leaf, reason in leftovers(used, names, movers):
+    for leaf, reason in _leftovers(used, names, movers):
         if leaf not in covered:
             covered.add(leaf)
             skipped.append(Skipped(leaf, reason))
-    return Layers(named_apart(found), tuple(skipped))
+    return Layers(_named_apart(found), tuple(skipped))
 
 
-def generators_by_leaf(group: Group) -> dict[str, tuple[str, ...]]:
-    """For every leaf the generators that move its units."""
+def _generators_by_leaf(group: Group) -> dict[str, tuple[str, ...]]:
     movers: dict[str, dict[str, None]] = {}
     for generator in group.generators:
         if generator.moves_units:
@@ -131,8 +129,7 @@ def generators_by_leaf(group: Group) -> dict[str, tuple[str, ...]]:
     return {leaf: tuple(generators) for leaf, generators in movers.items()}
 
 
-def siblings(program: Program, names: list[str], addition: Addition) -> Iterator[Candidate]:
-    """The leaves beside a bias that have its units along neighbouring axes, the last ones first."""
+def _siblings(program: Program, names: list[str], addition: Addition) -> Iterator[Candidate]:
     bias = names[addition.leaf]
     units = program.shapes[program.inputs[addition.leaf]]
     for i, name in enumerate(names):
@@ -144,10 +141,9 @@ def siblings(program: Program, names: list[str], addition: Addition) -> Iterator
                 yield Candidate(addition, i, tuple(range(start, start + len(units))))
 
 
-def leftovers(
+def _leftovers(
     used: Uses, names: list[str], movers: dict[str, tuple[str, ...]]
 ) -> Iterator[tuple[str, str]]:
-    """The leaves that may belong to no layer, with a reason."""
     for leaf in dict.fromkeys(each.leaf for each in used.additions):
         yield names[leaf], "is added in several places"
     for leaf in used.looped:
@@ -158,8 +154,7 @@ def leftovers(
             yield names[leaf], "has no bias of its own that a shift could be folded into"
 
 
-def named_apart(found: list[Layer]) -> tuple[Layer, ...]:
-    """The layers, by the bias where the module is the root or has several."""
+def _named_apart(found: list[Layer]) -> tuple[Layer, ...]:
     modules = [layer.name for layer in found]
     return tuple(
         layer

@@ -12,6 +12,7 @@ from stored_networks import CLASSIFY, MODEL, network
 
 from mconn import align, data, landscape, paths, symmetry
 from mconn.align import LearnConfig as Config
+from mconn.align.learned.descent import matrices, relax
 from mconn.align.learned.nearest import (
     assign_on_device,
     nearest_permutation,
@@ -19,7 +20,6 @@ from mconn.align.learned.nearest import (
     sinkhorn,
     straight_through,
 )
-from mconn.align.learned.relaxed import matrices, relax
 from mconn.errors import ConfigError, DataError, DivergenceError, StructureError
 from mconn.symmetry.certify import draw_part
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mconn import align, symmetry, trees
-from mconn.align.many.universe import match_many
+from mconn.align.many import match_many
 from mconn.errors import ConfigError, MconnError, StructureError
 from tests.align.test_kinds import NETWORKS as KINDS, element_of, setting as kinds_setting
 from tests.align.test_match import INPUTS, NETWORKS, mlp, weights

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mconn import symmetry
-from mconn.align.solvers.semi_permutation import shares
+from mconn.align.unequal.methods import shares
 from mconn.align.unequal.soft import blend, carry, embed, made
 from mconn.errors import ConfigError, StructureError, SymmetryError
 from tests.align.unequal_networks import INPUTS, network, outputs

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from mconn.align.solvers.semi_permutation import NOBODY, semi_permutation, shares
-from mconn.align.solvers.transport import transport
+from mconn.align.unequal.methods import NOBODY, semi_permutation, shares, transport
 from mconn.errors import ConfigError, MconnError
 
 

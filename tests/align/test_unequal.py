@@ -3,11 +3,9 @@ import numpy as np
 import pytest
 
 from mconn import symmetry
-from mconn.align.solvers.semi_permutation import shares
-from mconn.align.unequal.activations import UnequalActivations
-from mconn.align.unequal.likeness import quantiles
+from mconn.align.unequal.likeness import UnequalActivations, quantiles
 from mconn.align.unequal.match import match_unequal
-from mconn.align.unequal.methods import Assignment, SemiPermutation, Transport
+from mconn.align.unequal.methods import Assignment, SemiPermutation, Transport, shares
 from mconn.align.unequal.soft import carry
 from mconn.errors import ConfigError, DataError, MconnError, StructureError, SymmetryError
 from tests.align.unequal_networks import INPUTS, network, outputs

@@ -1,4 +1,8 @@
-"""The compiled programs of learned matching: the start, some steps, and an evaluation."""
+"""The relaxed group, and the compiled programs of learned matching: start, steps, evaluation.
+
+A permutation of units is one of many matrices that may act on them. Where it is a matrix, its
+action is differentiable in the entries, and the mixtures of permutations act as well.
+"""
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
@@ -19,15 +23,61 @@ from mconn.align.learned.nearest import (
     sinkhorn,
     straight_through,
 )
-from mconn.align.learned.relaxed import matrices
-from mconn.symmetry import Element, Group, act
+from mconn.errors import StructureError
+from mconn.symmetry import Element, Generator, Group, act
+from mconn.symmetry import in_order
+from mconn.trees import named_leaves
 from mconn.types import Batch, Params
+
+
+def relax(group: Group, params: Params) -> Group:
+    """The group whose `act` takes any matrix in the place of a permutation.
+
+    Its generators stand in the order in which they act: `act` applies matrices as they stand.
+
+    Args:
+        group: the group.
+        params: the parameters that are to be moved.
+
+    Raises:
+        StructureError: naming a leaf of whole numbers or flags that a permutation moves; its
+            entries cannot be mixed.
+    """
+    leaves = named_leaves(params)
+    for generator in group.generators:
+        for site in generator.sites:
+            dtype = jnp.result_type(leaves[site.leaf])
+            if generator.kind == "permutation" and not jnp.issubdtype(dtype, jnp.inexact):
+                raise StructureError(
+                    f"leaf '{site.leaf}' of dtype {dtype} is permuted by '{generator.name}', and "
+                    "its entries cannot be mixed: leave the generator out of the group"
+                )
+    return replace(group, generators=tuple(map(_relaxed, in_order(group))))
+
+
+def _relaxed(generator: Generator) -> Generator:
+    if generator.kind != "permutation":
+        return generator
+    # An orthogonal generator multiplies its sites by the matrix itself, whatever matrix it is.
+    sites = tuple(replace(site, power=1) for site in generator.sites)
+    return replace(generator, kind="orthogonal", sites=sites)
+
+
+def matrices(group: Group, element: Element) -> dict[str, jnp.ndarray]:
+    """The element of the relaxed group that an element of the group is."""
+    return {
+        g.name: jnp.eye(g.size)[jnp.asarray(element[g.name])]
+        if g.kind == "permutation"
+        else jnp.asarray(element[g.name])
+        for g in group.generators
+    }
+
 
 LossFn = Callable[[Params, Batch], Float[Array, ""]]
 """``loss_fn(params, batch) -> loss``: the mean over the examples of a batch; a pure function."""
 
 
-class State(NamedTuple):
+class _State(NamedTuple):
     """What a step changes; the potentials are kept by the size of their matrices."""
 
     latents: dict[str, Float[Array, "... n n"]]
@@ -66,7 +116,7 @@ class Program:
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def begin(program: Program, element: Element) -> State:
+def begin(program: Program, element: Element) -> _State:
     """The latents of the start."""
     whole = matrices(program.group, element)
     latents = {
@@ -77,18 +127,18 @@ def begin(program: Program, element: Element) -> State:
     for size, names in program.sizes.items():
         zeros = jnp.zeros((sum(program.group[name].copies for name in names), size))
         potentials[size] = (zeros, zeros)
-    return State(latents, program.optimiser.init(latents), potentials)
+    return _State(latents, program.optimiser.init(latents), potentials)
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def advance(
     program: Program,
-    state: State,
+    state: _State,
     start: Element,
     task: tuple[paths.ControlledPath, Params, Batch],
     drawn: tuple[Int[Array, " steps"], Float[Array, " steps"]],
     temperature: Float[Array, ""],
-) -> tuple[State, Element, tuple[Float[Array, " steps"], Float[Array, " steps"]]]:
+) -> tuple[_State, Element, tuple[Float[Array, " steps"], Float[Array, " steps"]]]:
     """Some steps: the new state, its element, and the steps' losses and gradients' norms.
 
     The task is the curve, b and the batches; every step has drawn a batch and a point.
@@ -96,11 +146,11 @@ def advance(
     curve, b, batches = task
     fixed = matrices(program.group, start)
 
-    def step(state: State, chosen: tuple[Array, Array]) -> tuple[State, tuple[Array, Array]]:
+    def step(state: _State, chosen: tuple[Array, Array]) -> tuple[_State, tuple[Array, Array]]:
         row, t = chosen
 
         def objective(latents: dict[str, Array]) -> tuple[Array, dict[int, Potentials]]:
-            element, potentials = relaxation(program, latents, state.potentials, temperature)
+            element, potentials = _relaxation(program, latents, state.potentials, temperature)
             moved = act(program.relaxed, {**fixed, **element}, b)
             params = ended(curve, moved)(t)
             return program.loss_fn(params, trees.index(batches, row)), potentials
@@ -108,50 +158,46 @@ def advance(
         (loss, potentials), gradient = jax.value_and_grad(objective, has_aux=True)(state.latents)
         change, optimiser = program.optimiser.update(gradient, state.optimiser, state.latents)
         latents: Any = optax.apply_updates(state.latents, change)
-        return State(latents, optimiser, potentials), (loss, optax.tree.norm(gradient))
+        return _State(latents, optimiser, potentials), (loss, optax.tree.norm(gradient))
 
     state, measured = jax.lax.scan(step, state, drawn)
-    found = nearest(program, state.latents)
+    found = _nearest(program, state.latents)
     found = {name: part.astype(start[name].dtype) for name, part in found.items()}
     return state, {**start, **found}, measured
 
 
-def relaxation(
+def _relaxation(
     program: Program,
     latents: Mapping[str, Array],
     potentials: Mapping[int, Potentials],
     temperature: Array,
 ) -> tuple[dict[str, Array], dict[int, Potentials]]:
-    """The matrices that move the network at a step, and Sinkhorn's potentials at them."""
     element = {name: polar(latents[name]) for name in program.turned}
     found = dict(potentials)
     for size, names in program.sizes.items():
-        stack = stacked(latents, names)
+        stack = _stacked(latents, names)
         if program.estimator == "sinkhorn":
             logits = stack * np.log(max(size, 2)) / temperature
             stack, found[size] = sinkhorn(logits, potentials[size])
         else:
             stack = straight_through(stack)
-        element |= unstacked(stack, {name: latents[name].shape for name in names})
+        element |= _unstacked(stack, {name: latents[name].shape for name in names})
     return element, found
 
 
-def nearest(program: Program, latents: Mapping[str, Array]) -> dict[str, Array]:
-    """The element nearest to the latents."""
+def _nearest(program: Program, latents: Mapping[str, Array]) -> dict[str, Array]:
     element = {name: polar(latents[name]) for name in program.turned}
     for names in program.sizes.values():
         shapes = {name: latents[name].shape[:-1] for name in names}
-        element |= unstacked(nearest_permutation(stacked(latents, names)), shapes)
+        element |= _unstacked(nearest_permutation(_stacked(latents, names)), shapes)
     return element
 
 
-def stacked(latents: Mapping[str, Array], names: Iterable[str]) -> Float[Array, "stack n n"]:
-    """The matrices of some generators of one size, all copies of each."""
+def _stacked(latents: Mapping[str, Array], names: Iterable[str]) -> Float[Array, "stack n n"]:
     return jnp.concatenate([latents[n].reshape(-1, *latents[n].shape[-2:]) for n in names])
 
 
-def unstacked(stack: Array, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
-    """The parts of a stack."""
+def _unstacked(stack: Array, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
     counts = [int(np.prod(shape)) // int(np.prod(stack.shape[1:])) for shape in shapes.values()]
     parts = jnp.split(stack, np.cumsum(counts)[:-1])
     return {name: p.reshape(s) for p, (name, s) in zip(parts, shapes.items(), strict=True)}
@@ -184,10 +230,10 @@ def default_optimiser(estimator: str, steps: int) -> optax.GradientTransformatio
     """The optimiser of an estimator; one object for all calls, which share compiled programs."""
     if estimator == "sinkhorn":
         return optax.adam(optax.cosine_decay_schedule(0.2, steps))
-    return optax.chain(scale_by_total(), optax.scale(-0.15))
+    return optax.chain(_scale_by_total(), optax.scale(-0.15))
 
 
-def scale_by_total() -> optax.GradientTransformation:
+def _scale_by_total() -> optax.GradientTransformation:
     """Divide a matrix by the root of the sum of the mean squares of all its gradients so far.
 
     An entry's own sum, as in AdaGrad, would let small gradients exchange units like large ones.

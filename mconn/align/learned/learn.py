@@ -4,29 +4,41 @@ A cost of weights or activations only guesses which element gives a low path. He
 path is what is minimised: the element is relaxed to matrices that depend on latent numbers, and the
 latents go down the gradient. Ainsworth et al. 2023, section 3.3; Pena et al. 2023, *Re-basin via
 implicit Sinkhorn differentiation*; Theus et al. 2025, *Generalized linear mode connectivity for
-transformers*.
+transformers*. With a curve, which needs less than a straight line, the element is chosen for the
+curve and the curve for the element, alternately: Tatro et al. 2020, *Optimizing mode connectivity
+via neuron alignment*, algorithm 2 (proximal alternating minimisation).
 """
 
 import functools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jaxtyping import Array, Float
 
 from mconn import paths, trees
-from mconn.align.learned.descent import LossFn, Program, advance, begin, default_optimiser, evaluate
-from mconn.align.learned.relaxed import relax
+from mconn.align.learned.descent import (
+    LossFn,
+    Program,
+    advance,
+    begin,
+    default_optimiser,
+    ended,
+    evaluate,
+    relax,
+)
 from mconn.align.matching import check_group, match
 from mconn.checks import check_choice, check_kind
 from mconn.errors import ConfigError, DataError, DivergenceError, StructureError
 from mconn.paths import ControlledPath
 from mconn.symmetry import Element, Group, act
-from mconn.types import Batch, Key, Params
+from mconn.types import Batch, EvalFn, Key, Params
 
-ESTIMATORS = ("straight-through", "sinkhorn")
-LEARNABLE = ("permutation", "orthogonal")
+_ESTIMATORS = ("straight-through", "sinkhorn")
+_LEARNABLE = ("permutation", "orthogonal")
 
 
 @dataclass(frozen=True)
@@ -101,7 +113,7 @@ class LearnConfig:
     curve: ControlledPath | None = None
 
     def __post_init__(self) -> None:
-        check_choice("estimator", self.estimator, ESTIMATORS)
+        check_choice("estimator", self.estimator, _ESTIMATORS)
         low, high = self.interval
         if not 0 <= low <= high <= 1:
             raise ConfigError(
@@ -195,7 +207,7 @@ def learn(
 
 
 def _learnable(group: Group) -> tuple[str, ...]:
-    names = tuple(g.name for g in group.generators if g.kind in LEARNABLE)
+    names = tuple(g.name for g in group.generators if g.kind in _LEARNABLE)
     if not names:
         raise StructureError(
             "the group has no permutation and no orthogonal generator, and there is nothing to "
@@ -238,3 +250,118 @@ def _check_batches(name: str, batches: Batch) -> None:
             f"the arrays of {name} start with the axes {shapes}: fold all of them into the same "
             "number of batches of one size, (batches, size, ...)"
         )
+
+
+class Joint(NamedTuple):
+    """What `fit_jointly` found.
+
+    Attributes:
+        path: from ``a`` to ``symmetry.act(group, element, b)``, both bit for bit.
+        element: of the group.
+        losses: the mean loss along the curve in the last epoch of each round.
+    """
+
+    path: paths.ControlledPath
+    element: Element
+    losses: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class JointConfig:
+    """The turns of :func:`fit_jointly`.
+
+    Attributes:
+        fit: of the curve in each round; the total is ``rounds`` times its epochs.
+        rounds: fits of the curve; between two of them the element is learned.
+        learn: of the element; points are drawn from the whole curve by default.
+        examples: the first examples are what the element is learned on.
+        batch_size: of a step of the element.
+
+    Raises:
+        ConfigError: if there is no round.
+    """
+
+    fit: paths.FitConfig = field(default_factory=paths.FitConfig)
+    rounds: int = 3
+    learn: LearnConfig = field(default_factory=lambda: LearnConfig(interval=(0.0, 1.0)))
+    examples: int = 1000
+    batch_size: int = 100
+
+    def __post_init__(self) -> None:
+        if self.rounds < 1:
+            raise ConfigError(f"rounds is {self.rounds}: at least one fit of the curve is needed")
+
+
+@dataclass(frozen=True)
+class _MeanLoss:
+    # Hashable, so that two of one evaluation share a compiled program.
+    eval_fn: EvalFn
+
+    def __call__(self, params: Params, batch: Batch) -> Float[Array, ""]:
+        return self.eval_fn(params, batch)["loss"].mean()
+
+
+def fit_jointly(
+    group: Group,
+    eval_fn: EvalFn,
+    path: paths.ControlledPath,
+    data: Batch,
+    *,
+    start: Element | None = None,
+    config: JointConfig = JointConfig(),
+    key: Key | None = None,
+) -> Joint:
+    """Fit a curve and the element that moves its end, in turns; the curve is fitted last.
+
+    Args:
+        group: the group.
+        eval_fn: as in `mconn.paths.fit`.
+        path: a curve from ``a`` to the network ``b`` that is moved, such as ``paths.bezier(a, b)``.
+        data: the examples.
+        start: an element of the group; that of `mconn.align.match` by default.
+        config: the number of turns, and how each is taken.
+        key: of all draws; ``jax.random.key(0)`` by default.
+
+    Raises:
+        MconnError: as `mconn.paths.fit`, `mconn.align.match` and `mconn.align.learn`.
+    """
+    key = jax.random.key(0) if key is None else key
+    a, b = (trees.index(path.controls, place) for place in (0, path.count - 1))
+    batches = _folded(data, min(config.examples, trees.count_examples(data)), config.batch_size)
+    element = match(group, a, b).element if start is None else start
+    path = _moved(path, a, act(group, element, b))
+    loss_fn, losses = _MeanLoss(eval_fn), []
+    for number in range(config.rounds):
+        fit_key, learn_key = jax.random.split(jax.random.fold_in(key, number))
+        if number:
+            learning = replace(config.learn, curve=path)
+            found = learn(
+                group, a, b, loss_fn, batches, start=element, config=learning, key=learn_key
+            )
+            element = found.element
+            path = ended(path, act(group, element, b))
+        fitted = paths.fit(eval_fn, path, data, config.fit, fit_key)
+        path = fitted.path
+        losses.append(float(fitted.history["loss"][-1]))
+    return Joint(path, element, tuple(losses))
+
+
+def _moved(path: paths.ControlledPath, a: Params, end: Params) -> paths.ControlledPath:
+    shares = jnp.linspace(0, 1, path.count)
+    before = trees.index(path.controls, path.count - 1)
+
+    def shift(stack: Any, old: Any, new: Any) -> Any:
+        return stack + shares.reshape(-1, *[1] * old.ndim).astype(stack.dtype) * (new - old)
+
+    controls = jax.tree.map(shift, path.controls, before, end)
+    # The ends are exact, whatever the rounding of the shift.
+    controls = jax.tree.map(lambda stack, leaf: stack.at[0].set(leaf), controls, a)
+    return ended(replace(path, controls=controls), end)
+
+
+def _folded(data: Batch, examples: int, batch_size: int) -> Batch:
+    size = min(batch_size, examples)
+    count = examples // size
+    return jax.tree.map(
+        lambda leaf: leaf[: count * size].reshape(count, size, *leaf.shape[1:]), data
+    )

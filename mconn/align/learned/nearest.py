@@ -14,12 +14,12 @@ from jaxtyping import Array, Float, Int
 
 from mconn.align import solvers
 
-Matrices = Float[Array, "... n n"]
+_Matrices = Float[Array, "... n n"]
 Potentials = tuple[Float[Array, "stack n"], Float[Array, "stack n"]]
 """The dual variables of Sinkhorn's iteration for the rows and the columns, one pair per matrix."""
 
 
-def nearest_permutation(latents: Matrices) -> Int[Array, "... n"]:
+def nearest_permutation(latents: _Matrices) -> Int[Array, "... n"]:
     """The permutation p with the largest sum_i latents[i, p[i]]; exact, and works under ``jit``.
 
     Latents that are not finite are taken as finite ones. On a CPU the host solves the assignments
@@ -29,22 +29,21 @@ def nearest_permutation(latents: Matrices) -> Int[Array, "... n"]:
     if jax.default_backend() != "cpu":
         return assign_on_device(latents)
     result = jax.ShapeDtypeStruct(latents.shape[:-1], jnp.int32)
-    return jax.pure_callback(assign_on_host, result, latents, vmap_method="expand_dims")
+    return jax.pure_callback(_assign_on_host, result, latents, vmap_method="expand_dims")
 
 
-def assign_on_host(latents: Any) -> Int[np.ndarray, "... n"]:
-    """The assignments of a stack of matrices, by SciPy."""
+def _assign_on_host(latents: Any) -> Int[np.ndarray, "... n"]:
     return solvers.assign(np.nan_to_num(np.asarray(latents))).astype(np.int32)
 
 
-def assign_on_device(latents: Matrices) -> Int[Array, "... n"]:
+def assign_on_device(latents: _Matrices) -> Int[Array, "... n"]:
     """The assignments of a stack of matrices, by optax."""
     stack = jnp.nan_to_num(latents).reshape(-1, *latents.shape[-2:])
     return jax.vmap(solvers.assign_on_device)(stack).reshape(latents.shape[:-1])
 
 
 @jax.custom_vjp
-def straight_through(latents: Matrices) -> Matrices:
+def straight_through(latents: _Matrices) -> _Matrices:
     """The matrix of the nearest permutation; its gradient passes to the latents as it is.
 
     Bengio et al. 2013, arXiv:1308.3432; Ainsworth et al. 2023, section 3.3.
@@ -58,19 +57,18 @@ straight_through.defvjp(
 
 
 @jax.custom_vjp
-def polar(latents: Matrices) -> Matrices:
+def polar(latents: _Matrices) -> _Matrices:
     """The nearest orthogonal matrix U V^T, for latents U S V^T."""
     left, _, right = jnp.linalg.svd(latents)
     return jnp.matmul(left, right, precision="highest")
 
 
-def polar_forward(latents: Matrices) -> tuple[Matrices, Any]:
-    """The factor, and what its gradient needs."""
+def _polar_forward(latents: _Matrices) -> tuple[_Matrices, Any]:
     left, values, right = jnp.linalg.svd(latents)
     return jnp.matmul(left, right, precision="highest"), (left, values, right)
 
 
-def polar_backward(kept: Any, cotangent: Matrices) -> tuple[Matrices]:
+def _polar_backward(kept: Any, cotangent: _Matrices) -> tuple[_Matrices]:
     """The gradient of U V^T.
 
     A change dZ of the latents turns the factor by U W V^T, with the antisymmetric matrix
@@ -80,16 +78,15 @@ def polar_backward(kept: Any, cotangent: Matrices) -> tuple[Matrices]:
     left, values, right = kept
     # Two singular values of 0 leave the factor undetermined; then there is no gradient.
     sums = values[..., :, None] + values[..., None, :]
-    inner = product(left.swapaxes(-1, -2), cotangent, right.swapaxes(-1, -2))
+    inner = _product(left.swapaxes(-1, -2), cotangent, right.swapaxes(-1, -2))
     turned = (inner - inner.swapaxes(-1, -2)) / jnp.where(sums > 0, sums, jnp.inf)
-    return (product(left, turned, right),)
+    return (_product(left, turned, right),)
 
 
-polar.defvjp(polar_forward, polar_backward)
+polar.defvjp(_polar_forward, _polar_backward)
 
 
-def product(*factors: Array) -> Array:
-    """The product of matrices at full precision."""
+def _product(*factors: Array) -> Array:
     first, *others = factors
     for other in others:
         first = jnp.matmul(first, other, precision="highest")
@@ -133,7 +130,7 @@ def sinkhorn(
 
     def backward(kept: Any, cotangents: Any) -> Any:
         matrix, start = kept
-        return sinkhorn_gradient(matrix, cotangents[0]), jax.tree.map(jnp.zeros_like, start)
+        return _sinkhorn_gradient(matrix, cotangents[0]), jax.tree.map(jnp.zeros_like, start)
 
     # The implicit gradient of OTT 0.6 fails on matrices close to a permutation: its linear system
     # becomes singular, and the solver of it cannot be changed.
@@ -142,7 +139,7 @@ def sinkhorn(
     return jax.vmap(differentiable)(logits, start)
 
 
-def sinkhorn_gradient(matrix: Float[Array, "n n"], cotangent: Array) -> Float[Array, "n n"]:
+def _sinkhorn_gradient(matrix: Float[Array, "n n"], cotangent: Array) -> Float[Array, "n n"]:
     """The gradient in L of P = exp(L + f + g), of which all rows and columns sum to 1.
 
     It is P * (G - x - y) for the cotangent G, where the x of the rows and the y of the columns make

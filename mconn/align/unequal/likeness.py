@@ -9,16 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from mconn.align.overlap import sorted_last
 from mconn.align.position import Leaves
-from mconn.align.unequal.soft import along_axis, carry_leaf
-from mconn.align.unequal.widths import Pairing
-from mconn.symmetry import Site
-from mconn.symmetry.action import View
+from mconn.align.similarity import in_batches, similarities
+from mconn.align.unequal.soft import Pairing, along_axis, carry_leaf
+from mconn.symmetry import Group, Site
+from mconn.symmetry import View
+from mconn.types import ApplyFn, Params
 
-Norms = tuple[Float[np.ndarray, "n"], Float[np.ndarray, "m"]]
+_Norms = tuple[Float[np.ndarray, "n"], Float[np.ndarray, "m"]]
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class Likeness:
 
     made: Float[np.ndarray, "n m"]
     read: Float[np.ndarray, "n m"]
-    made_norms: Norms
-    read_norms: Norms
+    made_norms: _Norms
+    read_norms: _Norms
 
     @property
     def transposed(self) -> "Likeness":
@@ -164,3 +165,47 @@ def quantiles(values: Float[np.ndarray, "... m"], n: int) -> Float[np.ndarray, "
     below = np.minimum(ends.astype(int), m - 1)
     step = integral[..., below + 1] - integral[..., below]
     return np.diff(integral[..., below] + (ends - below) * step, axis=-1) * n
+
+
+@dataclass(frozen=True)
+class UnequalActivations:
+    """Units are alike if they are active together; for networks of other widths.
+
+    The similarity of two units is the correlation of their activations over data, as in
+    :class:`mconn.align.ActivationCost`, always normalised.
+
+    Attributes:
+        apply_a: the first network, (params, inputs) -> outputs.
+        apply_b: the second.
+        inputs: examples, shape (n, ...).
+        centred: subtract each unit's mean (Pearson's correlation), or do not (the cosine).
+        batch_size: examples in one pass; a few that are left over are not used.
+    """
+
+    apply_a: ApplyFn
+    apply_b: ApplyFn
+    inputs: Float[Array | np.ndarray, "n ..."]
+    centred: bool = False
+    batch_size: int = 1000
+
+    def likeness(self, groups: tuple[Group, Group], a: Params, b: Params) -> dict[str, Likeness]:
+        """The likeness of the units of every generator that has activations.
+
+        Args:
+            groups: the groups of a and b.
+            a: the first network.
+            b: the second.
+
+        Raises:
+            DataError: with fewer than two examples.
+            ConfigError: if a batch would be empty.
+        """
+        batches = in_batches(self.inputs, self.batch_size)
+        sides = (groups[0], self.apply_a), (groups[1], self.apply_b)
+        tables = similarities(sides, self.centred, True, a, b, batches)
+        return {name: _likeness_of(table) for name, table in tables.items()}
+
+
+def _likeness_of(table: Float[np.ndarray, "n m"]) -> Likeness:
+    nothing = np.zeros(table.shape[0]), np.zeros(table.shape[1])
+    return Likeness(table, np.zeros(table.shape), nothing, nothing)

@@ -7,18 +7,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float, Int
 
-from mconn.align.costs.weights import wide_leaves
 from mconn.align.matching import check_finite, check_group
 from mconn.align.position import SMALLEST_GAIN
-from mconn.align.unequal.activations import UnequalActivations
-from mconn.align.unequal.likeness import UnequalPosition
+from mconn.align.unequal.likeness import UnequalActivations, UnequalPosition
 from mconn.align.unequal.methods import METHODS, Method
-from mconn.align.unequal.soft import blend, carry, is_permutation, made
-from mconn.align.unequal.widths import Pairing, pair
+from mconn.align.unequal.soft import Pairing, blend, carry, is_permutation, made, pair
+from mconn.align.weights import wide_leaves
 from mconn.checks import check_choice, check_kind
 from mconn.errors import ConfigError
 from mconn.symmetry import Group
-from mconn.symmetry.action import check_fits
+from mconn.symmetry import check_fits
 from mconn.types import Params
 
 
@@ -51,10 +49,7 @@ class UnequalMatch:
     def unmatched(self) -> dict[str, tuple[Int[np.ndarray, "_"], Int[np.ndarray, "_"]]]:
         """For every generator the units of a, and those of b, that have no match."""
         return {
-            name: (
-                np.flatnonzero(matrix.sum(axis=1) == 0),
-                np.flatnonzero(matrix.sum(axis=0) == 0),
-            )
+            name: (np.flatnonzero(matrix.sum(axis=1) == 0), np.flatnonzero(matrix.sum(axis=0) == 0))
             for name, matrix in self.maps.items()
         }
 
@@ -148,34 +143,33 @@ def match_unequal(
             pairing.check_mixable(name)
     groups = pairing.second, pairing.first
     if not isinstance(cost, str):
-        return by_activations(pairing, method, cost, groups, a, b)
+        return _by_activations(pairing, method, cost, groups, a, b)
     sides = wide_leaves(a), wide_leaves(b)
     turned = sum(x.size for x in sides[0].values()) < sum(x.size for x in sides[1].values())
     if turned:
         pairing = pair(group_a, group_b, ("a", "b"))
         sides = sides[::-1]
     position = UnequalPosition(pairing, *sides)
-    history = ascend(position, method, start, sweeps)
+    history = _ascend(position, method, start, sweeps)
     maps, gaps = {}, {}
     for name, matrix in position.maps.items():
         likeness = position.likeness(name)
-        gaps[name] = margins(matrix, likeness.gain(matrix.shape[1] / matrix.shape[0]))
+        gaps[name] = _margins(matrix, likeness.gain(matrix.shape[1] / matrix.shape[0]))
         maps[name] = matrix.T if turned else matrix
     return UnequalMatch(maps, history[-1], tuple(history), gaps, groups, a, b)
 
 
-def ascend(position: UnequalPosition, method: Method, start: str, sweeps: int) -> list[float]:
-    """Match all generators, then again while that helps; the objective's history."""
+def _ascend(position: UnequalPosition, method: Method, start: str, sweeps: int) -> list[float]:
     names = list(position.pairing.generators)
     if start == "order":
-        position.maps = {name: in_order(*position.pairing.sizes[name]) for name in names}
+        position.maps = {name: _in_order(*position.pairing.sizes[name]) for name in names}
     for name in names:
-        position.maps[name] = solved(position, method, name)
+        position.maps[name] = _solved(position, method, name)
     history = [position.objective(position.maps)]
     for _ in range(sweeps):
         best = history[-1]
         for name in names:
-            maps = {**position.maps, name: solved(position, method, name)}
+            maps = {**position.maps, name: _solved(position, method, name)}
             objective = position.objective(maps)
             if objective > best + SMALLEST_GAIN * abs(best):
                 position.maps, best = maps, objective
@@ -185,23 +179,21 @@ def ascend(position: UnequalPosition, method: Method, start: str, sweeps: int) -
     return history
 
 
-def solved(position: UnequalPosition, method: Method, name: str) -> Float[np.ndarray, "n m"]:
-    """The map of one generator while the others are held."""
+def _solved(position: UnequalPosition, method: Method, name: str) -> Float[np.ndarray, "n m"]:
     matrix = method.coupling(name, position.likeness(name))
     if not is_permutation(matrix):
         position.pairing.check_mixable(name)
     return matrix
 
 
-def in_order(old: int, new: int) -> Float[np.ndarray, "new old"]:
-    """The map by place: shares of the units at the same part of the axis."""
+def _in_order(old: int, new: int) -> Float[np.ndarray, "new old"]:
     ends = np.arange(new + 1) / new, np.arange(old + 1) / old
     upper = np.minimum(ends[0][1:, None], ends[1][None, 1:])
     lower = np.maximum(ends[0][:-1, None], ends[1][None, :-1])
     return np.maximum(upper - lower, 0)
 
 
-def by_activations(
+def _by_activations(
     pairing: Pairing,
     method: Method,
     cost: UnequalActivations,
@@ -209,24 +201,22 @@ def by_activations(
     a: Params,
     b: Params,
 ) -> UnequalMatch:
-    """The match of units that are active together; axes without activations keep their order."""
     found = cost.likeness(groups, a, b)
     maps, gaps, total = {}, {}, 0.0
     for name, (old, new) in pairing.sizes.items():
         if name not in found:
-            maps[name] = in_order(old, new)
+            maps[name] = _in_order(old, new)
             continue
         matrix = method.coupling(name, found[name])
         maps[name] = matrix
-        gaps[name] = margins(matrix, found[name].made)
+        gaps[name] = _margins(matrix, found[name].made)
         total += float((matrix / max(matrix.sum(), 1e-30) * found[name].made).sum())
     return UnequalMatch(maps, total, (total,), gaps, groups, a, b)
 
 
-def margins(
+def _margins(
     matrix: Float[np.ndarray, "n m"], similarity: Float[np.ndarray, "n m"]
 ) -> Float[np.ndarray, "_"]:
-    """How much more alike the match of each unit of the wider side is than the next best."""
     if matrix.shape[0] < matrix.shape[1]:
         matrix, similarity = matrix.T, similarity.T
     match = matrix.argmax(axis=1)[:, None]

@@ -1,16 +1,255 @@
 """How the units of one generator are matched, of networks of any widths."""
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from functools import partial
+from typing import Any, Protocol, runtime_checkable
 
+import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float, Int
 
-from mconn.align.solvers.assignment import assign
-from mconn.align.solvers.semi_permutation import semi_permutation, shares
-from mconn.align.solvers.transport import transport
+from mconn.align.solvers import assign
 from mconn.align.unequal.likeness import Likeness
-from mconn.errors import ConfigError
+from mconn.errors import ConfigError, MconnError
+
+NOBODY = -1
+"""In the place of a unit that is given to none."""
+
+
+def semi_permutation(
+    similarity: Float[np.ndarray, "n m"], *, evenly: bool = False, least: float = -np.inf
+) -> Int[np.ndarray, "n"]:
+    """To which of the m units every one of the n is given, so that each has at least one; exact.
+
+    It maximises sum_i similarity[i, p[i]] over all p that leave no unit out: the assignment problem
+    of what a unit loses against its best choice, after which the units that were not needed have
+    theirs.
+
+    Args:
+        similarity: of the n units of the wider network with the m of the narrower, n >= m.
+        evenly: give each of the m either the floor or the ceiling of n / m, as networks need whose
+            normalisers average over units (LayerNorm).
+        least: a unit that is not needed and is less similar than this stays alone, as -1.
+
+    Raises:
+        ConfigError: if n < m, or units are to stay alone where all are to be shared out evenly.
+        MconnError: if a similarity is not finite.
+    """
+    wide, narrow = similarity.shape
+    if wide < narrow:
+        raise ConfigError(
+            f"{wide} units cannot be given to {narrow}: the rows are the units of the wider network"
+        )
+    if evenly:
+        if least > -np.inf:
+            raise ConfigError("units that are shared out evenly cannot stay alone: leave out least")
+        return _share_out(similarity)
+    needed = assign((similarity - similarity.max(axis=1, keepdims=True)).T)
+    given = similarity.argmax(axis=1)
+    given[similarity.max(axis=1) < least] = NOBODY
+    given[needed] = np.arange(narrow)
+    return given
+
+
+def _share_out(similarity: Float[np.ndarray, "n m"]) -> Int[np.ndarray, "n"]:
+    wide, narrow = similarity.shape
+    places = np.tile(np.arange(narrow), -(-wide // narrow))
+    values = similarity[:, places]
+    # The places up to the floor come first, whatever they cost.
+    required = wide // narrow * narrow
+    values[:, :required] += 2 * wide * (np.ptp(similarity) + 1)
+    return places[assign(values)]
+
+
+def shares(
+    given: Int[np.ndarray, "n"], wanted: Float[np.ndarray, "n m"] | None = None
+) -> Float[np.ndarray, "n m"]:
+    """The semi-permutation as a matrix: columns sum to one, rows have one positive entry at most.
+
+    Args:
+        given: to which of the m units every one of the n is given.
+        wanted: shares that the units would take without the sum: they are given the nearest ones
+            that sum to one. By default all units of a group have the same share.
+    """
+    size = given.max() + 1 if wanted is None else wanted.shape[1]
+    matrix = np.zeros((len(given), size))
+    for unit in range(size):
+        group = np.flatnonzero(given == unit)
+        if wanted is None:
+            matrix[group, unit] = 1 / len(group)
+        else:
+            matrix[group, unit] = _on_simplex(wanted[group, unit])
+    return matrix
+
+
+def _on_simplex(point: Float[np.ndarray, "k"]) -> Float[np.ndarray, "k"]:
+    descending = np.sort(point)[::-1]
+    excess = (np.cumsum(descending) - 1) / np.arange(1, len(point) + 1)
+    return np.maximum(point - excess[descending > excess][-1], 0)
+
+
+_PLATEAU = 100
+"""Iterations of low rank before the end is looked for: many units stand still at the start, which
+is a saddle. 10,000 units of 40 clusters end there otherwise, with a flat coupling."""
+
+
+@dataclass(frozen=True)
+class _Coupling:
+    """How much of every unit of a goes with every unit of b.
+
+    Attributes:
+        matrix: not negative; the whole mass is 1 where the transport is balanced.
+        rows: the mass of every unit of a, the row sums.
+        columns: the mass of every unit of b, the column sums.
+        error: how far the sums are from the marginals that were asked for, summed over all units;
+            meant to be large where the transport is not balanced.
+        converged: whether the iteration ended by itself.
+    """
+
+    matrix: Float[np.ndarray, "n m"]
+    rows: Float[np.ndarray, "n"]
+    columns: Float[np.ndarray, "m"]
+    error: float
+    converged: bool
+
+
+def transport(
+    similarity: Float[np.ndarray, "n m"],
+    *,
+    epsilon: float = 0.05,
+    anneal: float = 100.0,
+    decay: float = 0.95,
+    tau: float = 1.0,
+    rank: int | None = None,
+    marginals: tuple[Float[np.ndarray, "n"], Float[np.ndarray, "m"]] | None = None,
+    threshold: float = 1e-3,
+    iterations: int = 5000,
+) -> _Coupling:
+    """The coupling with the largest <P, similarity> + epsilon * entropy of P, by Sinkhorn.
+
+    Cuturi 2013; unbalanced, Chizat et al. 2018; of low rank, Scetbon, Cuturi and Peyré 2021. OTT
+    iterates in log space and in single precision.
+
+    Args:
+        similarity: of the n units of a with the m of b.
+        epsilon: the temperature, in standard deviations of the similarities.
+        anneal: how many times hotter the iteration starts.
+        decay: by how much the temperature falls in each iteration, until it is epsilon. Cooling
+            slowly is several times faster than starting cold.
+        tau: how strictly the marginals hold: 1 is balanced. Below, mass is missing where a unit is
+            not like any other: a deviation of the marginals costs epsilon * tau / (1 - tau) times
+            its Kullback-Leibler divergence, with the best similarity as the zero of the costs.
+        rank: bound the coupling's rank (no annealing then): the iteration costs
+            (n + m) * rank and one product with the similarities.
+        marginals: the mass of every unit; by default all units of a network have the same.
+        threshold: how far the sums may be off, summed over all units, where the iteration ends.
+        iterations: the most iterations.
+
+    Raises:
+        ConfigError: if a setting is out of its range; names it.
+        MconnError: if a similarity is not finite.
+    """
+    _check_settings(similarity.shape, epsilon, anneal, decay, tau, rank)
+    if not np.isfinite(similarity).all():
+        raise MconnError(
+            "similarities are not finite: a network has weights or activations that are not"
+        )
+    spread = float(np.std(similarity)) or 1.0
+    cost = ((similarity.max() - similarity) / spread).astype(np.float32)
+    rows, columns = (
+        tuple(np.full(size, 1 / size) for size in similarity.shape)
+        if marginals is None
+        else (np.asarray(each, float) / np.sum(each) for each in marginals)
+    )
+    solve = partial(_by_sinkhorn, anneal, decay) if rank is None else partial(_by_low_rank, rank)
+    matrix, converged = solve(
+        tau,
+        threshold,
+        iterations,
+        cost,
+        np.float32(epsilon),
+        rows.astype(np.float32),
+        columns.astype(np.float32),
+    )
+    matrix = np.asarray(matrix, similarity.dtype)
+    sums = matrix.sum(axis=1), matrix.sum(axis=0)
+    error = float(np.abs(sums[0] - rows).sum() + np.abs(sums[1] - columns).sum())
+    return _Coupling(matrix, *sums, error, bool(converged))
+
+
+def _check_settings(
+    shape: tuple[int, ...],
+    epsilon: float,
+    anneal: float,
+    decay: float,
+    tau: float,
+    rank: int | None,
+) -> None:
+    if epsilon <= 0:
+        raise ConfigError(f"epsilon is {epsilon}: transport needs a positive temperature")
+    if anneal < 1 or not 0 < decay < 1:
+        raise ConfigError(
+            f"anneal is {anneal} and decay {decay}: the temperature starts at least 1 times "
+            "epsilon and falls by a factor between 0 and 1"
+        )
+    if not 0 < tau <= 1:
+        raise ConfigError(f"tau is {tau}: it is above 0, and at most 1, which is balanced")
+    if rank is not None and not 1 <= rank <= min(shape):
+        raise ConfigError(
+            f"rank is {rank}: a coupling of {shape[0]} with {shape[1]} units has a rank from 1 to "
+            f"{min(shape)}"
+        )
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
+def _by_sinkhorn(
+    anneal: float,
+    decay: float,
+    tau: float,
+    threshold: float,
+    iterations: int,
+    cost: Float[Array, "n m"],
+    epsilon: Float[Array, ""],
+    rows: Float[Array, "n"],
+    columns: Float[Array, "m"],
+) -> tuple[Float[Array, "n m"], Any]:
+    from ott.geometry.epsilon_scheduler import Epsilon
+    from ott.geometry.geometry import Geometry
+    from ott.problems.linear.linear_problem import LinearProblem
+    from ott.solvers.linear.sinkhorn import Sinkhorn
+
+    geometry = Geometry(cost_matrix=cost, epsilon=Epsilon(epsilon, init=anneal, decay=decay))
+    problem = LinearProblem(geometry, a=rows, b=columns, tau_a=tau, tau_b=tau)
+    solver = Sinkhorn(threshold=threshold, max_iterations=iterations, implicit_diff=None)
+    found = solver(problem)
+    return found.matrix, found.converged
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def _by_low_rank(
+    rank: int,
+    tau: float,
+    threshold: float,
+    iterations: int,
+    cost: Float[Array, "n m"],
+    epsilon: Any,
+    rows: Float[Array, "n"],
+    columns: Float[Array, "m"],
+) -> tuple[Float[Array, "n m"], Any]:
+    from ott.geometry.geometry import Geometry
+    from ott.problems.linear.linear_problem import LinearProblem
+    from ott.solvers.linear.sinkhorn_lr import LRSinkhorn
+
+    problem = LinearProblem(Geometry(cost_matrix=cost), a=rows, b=columns, tau_a=tau, tau_b=tau)
+    solver = LRSinkhorn(
+        rank=rank,
+        epsilon=epsilon,
+        threshold=threshold,
+        min_iterations=min(_PLATEAU, iterations),
+        max_iterations=iterations,
+    )
+    found = solver(problem)
+    return found.matrix, found.converged
 
 
 @runtime_checkable
@@ -26,7 +265,7 @@ class Method(Protocol):
 class SemiPermutation:
     """Each unit of the wider network is given to one of the narrower, each of which has some.
 
-    Theus et al. 2025. Exact for one generator (`mconn.align.solvers.semi_permutation`).
+    Theus et al. 2025. Exact for one generator (`mconn.align.unequal.methods`).
 
     Attributes:
         evenly: give the units of the narrower network equally many, or one more, as LayerNorm

@@ -14,11 +14,10 @@ from jaxtyping import Bool, Float, Int
 
 from mconn import trees
 from mconn.align.cost import Cost
-from mconn.align.costs.weights import wide_leaves
 from mconn.align.matching import check_group, match
 from mconn.align.unequal.likeness import UnequalPosition
-from mconn.align.unequal.soft import blend, carry, carry_leaf, check_roles, made, rebuilt
-from mconn.align.unequal.widths import pair
+from mconn.align.unequal.soft import blend, carry, carry_leaf, check_roles, made, pair, rebuilt
+from mconn.align.weights import wide_leaves
 from mconn.errors import ConfigError
 from mconn.symmetry import Element, Group, permutations
 from mconn.types import Key, Params
@@ -124,7 +123,7 @@ def match_partial(
     """
     check_group(group)
     group = permutations(group)
-    budgets = budgets_of(group, budget)
+    budgets = _budgets_of(group, budget)
     pairing = pair(group, group, ("a", "b"))
     for name, fraction in budgets.items():
         if fraction > 0:
@@ -142,8 +141,7 @@ def match_partial(
     return PartialMatch(found.element, alone, distances, group, here, moved)
 
 
-def budgets_of(group: Group, budget: float | Mapping[str, float]) -> dict[str, float]:
-    """The budget of every generator, checked."""
+def _budgets_of(group: Group, budget: float | Mapping[str, float]) -> dict[str, float]:
     names = list(group.sizes)
     budgets = dict(budget) if isinstance(budget, Mapping) else dict.fromkeys(names, budget)
     for name, fraction in budgets.items():

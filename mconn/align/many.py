@@ -1,26 +1,172 @@
-"""Many networks moved onto each other, so that going round any cycle of them changes nothing."""
+"""Many networks moved onto each other, so that going round any cycle of them changes nothing.
 
+The objective is a sum over all pairs. While the other networks are held, it is, but for a constant
+and the factor n - 1, the objective of one pair: the network against the mean of the others.
+"""
+
+import copy
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import numpy as np
 
 from mconn import symmetry as groups, trees
-from mconn.align.ascent import sweep
-from mconn.align.balance import stretches
-from mconn.align.cost import Cost
-from mconn.align.many.together import Together, pose
+from mconn.align.ascent import start_named, sweep
+from mconn.align.cost import Cost, Position, Problem
 from mconn.align.matching import check_finite, check_group, chosen_cost
-from mconn.align.starts import start_named
+from mconn.align.position import Leaves, WeightPosition, inner, stretches
+from mconn.align.similarity import SimilarityProblem
+from mconn.align.weights import WeightCost, WeightProblem, wide_leaves
 from mconn.errors import ConfigError, StructureError
-from mconn.symmetry import Element, Group
-from mconn.symmetry.action import check_fits
-from mconn.symmetry.elements import identity_part, relative
+from mconn.symmetry import Element, Generator, Group
+from mconn.symmetry import check_fits
+from mconn.symmetry import identity_on_host, identity_part, relative
 from mconn.types import Key, Params
 
-SHUFFLED = 0.2
+
+@runtime_checkable
+class _Together(Protocol):
+    """Networks, each moved by its element so far. It is changed in place."""
+
+    elements: list[dict[str, Any]]
+
+    def against(self, i: int, others: Sequence[int]) -> Problem:
+        """The problem of moving network ``i`` onto the mean of some others, where these stand."""
+        ...
+
+    def place(self, i: int, position: Position) -> None:
+        """Put network ``i`` where a solution of its problem stands."""
+        ...
+
+    def pair(self, i: int, j: int) -> float:
+        """The objective of two networks where they stand."""
+        ...
+
+    def copy(self) -> "_Together":
+        """Another one that stands here, and is moved by itself."""
+        ...
+
+
+class _WeightsTogether:
+    """The objective of a pair is <g_i w_i, g_j w_j>.
+
+    Where the group stretches, it is half of |w_i|^2 + |w_j|^2 - |g_i w_i - g_j w_j|^2, which is the
+    same if norms are kept.
+    """
+
+    def __init__(self, group: Group, networks: Sequence[Params]) -> None:
+        self.group = group
+        self.own = [wide_leaves(network) for network in networks]
+        self.moved: list[Leaves] = list(self.own)
+        self.elements = [identity_on_host(group) for _ in networks]
+        self.stretches = stretches(group)
+
+    def against(self, i: int, others: Sequence[int]) -> WeightProblem:
+        first, *rest = (self.moved[j] for j in others)
+        mean = {}
+        for name, leaf in first.items():
+            total = sum((leaves[name] for leaves in rest), start=leaf)
+            mean[name] = total / len(others)
+        return WeightProblem(self.group, mean, self.own[i])
+
+    def place(self, i: int, position: Position) -> None:
+        assert isinstance(position, WeightPosition)
+        self.elements[i], self.moved[i] = dict(position.element), position.b
+
+    def pair(self, i: int, j: int) -> float:
+        a, b = self.moved[i], self.moved[j]
+        value = _product(a, b)
+        if self.stretches:
+            for own, moved in ((self.own[i], a), (self.own[j], b)):
+                value -= (_product(moved, moved) - _product(own, own)) / 2
+        return value
+
+    def copy(self) -> "_WeightsTogether":
+        other = copy.copy(self)
+        other.elements, other.moved = list(self.elements), list(self.moved)
+        return other
+
+
+class _SimilaritiesTogether:
+    """The objective of a pair is the similarity of units that have one place in the universe."""
+
+    def __init__(
+        self, group: Group, problems: Mapping[tuple[int, int], SimilarityProblem], count: int
+    ) -> None:
+        self.group, self.unmoved = group, identity_on_host(group)
+        self.elements = [dict(self.unmoved) for _ in range(count)]
+        self.pairs = {pair: each.position(self.unmoved) for pair, each in problems.items()}
+
+    def against(self, i: int, others: Sequence[int]) -> SimilarityProblem:
+        generators = {generator.name: generator for generator in self.group.generators}
+
+        def similarity(name: str, _: Element) -> np.ndarray | None:
+            tables = [self.table(generators[name], j, i) for j in others]
+            known = [table for table in tables if table is not None]
+            return np.mean(known, axis=0) if known else None
+
+        return SimilarityProblem(self.group, similarity)
+
+    def table(self, generator: Generator, j: int, i: int) -> np.ndarray | None:
+        table = self.pairs[min(i, j), max(i, j)].table(generator, self.unmoved)
+        if table is None:
+            return None
+        table = table if j < i else np.swapaxes(table, -1, -2)
+        part = self.elements[j][generator.name]
+        if generator.kind == "permutation":
+            return np.take_along_axis(table, part[..., :, None], axis=-2)
+        return part @ table if generator.kind == "orthogonal" else part[..., :, None] * table
+
+    def place(self, i: int, position: Position) -> None:
+        self.elements[i] = dict(position.element)
+
+    def pair(self, i: int, j: int) -> float:
+        return self.against(j, [i]).position(self.elements[j]).objective()
+
+    def copy(self) -> "_SimilaritiesTogether":
+        other = copy.copy(self)
+        other.elements = list(self.elements)
+        return other
+
+
+def _pose(group: Group, networks: Sequence[Params], cost: Cost | Problem) -> _Together:
+    """Stand all networks where they are.
+
+    Raises:
+        ConfigError: if the cost has no mean over networks.
+    """
+    if isinstance(cost, WeightCost):
+        return _WeightsTogether(group, networks)
+    if not isinstance(cost, Cost):
+        raise ConfigError(f"a {type(cost).__name__} is posed for two networks: pass a cost")
+    count = len(networks)
+    problems = {
+        (i, j): cost.prepare(group, networks[i], networks[j])
+        for i in range(count)
+        for j in range(i + 1, count)
+    }
+    known = {
+        pair: problem
+        for pair, problem in problems.items()
+        if isinstance(problem, SimilarityProblem) and not problem.coupled
+    }
+    if len(known) < len(problems):
+        raise ConfigError(
+            f"{type(cost).__name__} gives no matrix of similarities that holds whatever the other "
+            "generators do: align many networks by WeightCost, ActivationCost, or a SimilarityCost "
+            "that is not coupled"
+        )
+    return _SimilaritiesTogether(group, known, count)
+
+
+def _product(a: Leaves, b: Leaves) -> float:
+    return sum((inner(leaf, b[name]) for name, leaf in a.items()), start=0.0)
+
+
+_SHUFFLED = 0.2
 """The fraction of a network's units that a perturbation shuffles."""
 
 
@@ -113,7 +259,7 @@ def match_many(
             restart.
     """
     check_group(group)
-    check_networks(group, networks)
+    _check_networks(group, networks)
     if restarts < 1:
         raise ConfigError(f"restarts is {restarts}: at least one start is needed")
     if not isinstance(start, str) and len(start) != len(networks):
@@ -121,20 +267,20 @@ def match_many(
             f"{len(start)} elements are given for {len(networks)} networks: give one for each"
         )
     key = jax.random.key(0) if key is None else key
-    unmoved = pose(group, networks, chosen_cost(cost))
+    unmoved = _pose(group, networks, chosen_cost(cost))
 
-    def attempt(key: Key) -> tuple[Together, list[float], bool]:
+    def attempt(key: Key) -> tuple[_Together, list[float], bool]:
         generator = np.random.default_rng(np.asarray(jax.random.key_data(key)))
         best = unmoved.copy()
         if isinstance(start, str):
-            join(group, best, start, generator, key)
+            _join(group, best, start, generator, key)
         else:
-            stand(group, best, start)
-        history, fixed_point = ascend_together(group, best, sweeps, generator)
+            _stand(group, best, start)
+        history, fixed_point = _ascend_together(group, best, sweeps, generator)
         for _ in range(perturbations):
             other = best.copy()
-            perturb(group, other, generator)
-            later, is_fixed = ascend_together(group, other, sweeps, generator)
+            _perturb(group, other, generator)
+            later, is_fixed = _ascend_together(group, other, sweeps, generator)
             if later[-1] > history[-1]:
                 best, history, fixed_point = other, [*history, later[-1]], is_fixed
         return best, history, fixed_point
@@ -146,16 +292,15 @@ def match_many(
         group,
         tuple(relative(group, first, element) for element in best.elements),
         history[-1],
-        {pair: best.pair(*pair) for pair in pairs(best)},
+        {pair: best.pair(*pair) for pair in _pairs(best)},
         tuple(history),
         fixed_point,
     )
 
 
-def join(
-    group: Group, together: Together, start: str, generator: np.random.Generator, key: Key
+def _join(
+    group: Group, together: _Together, start: str, generator: np.random.Generator, key: Key
 ) -> None:
-    """Match the networks one after the other, each to the mean of those before it."""
     find = start_named(start)
     order = generator.permutation(len(together.elements)).tolist()
     if stretches(group):
@@ -169,21 +314,19 @@ def join(
         together.place(i, position)
 
 
-def stand(group: Group, together: Together, elements: Sequence[Element]) -> None:
-    """Put every network where its element moves it, relative to network 0."""
+def _stand(group: Group, together: _Together, elements: Sequence[Element]) -> None:
     for i, each in enumerate(elements):
         element = relative(group, elements[0], each)
         together.place(i, together.against(i, [0]).position(element))
 
 
-def ascend_together(
-    group: Group, together: Together, sweeps: int, generator: np.random.Generator
+def _ascend_together(
+    group: Group, together: _Together, sweeps: int, generator: np.random.Generator
 ) -> tuple[list[float], bool]:
-    """Visit the networks until none moves; the sum's history, and whether it came to an end."""
     everyone = list(range(len(together.elements)))
     # Where norms change, the sum depends on the place that network 0 defines.
     movable = everyone[1:] if stretches(group) else everyone
-    history = [objective(together)]
+    history = [_objective(together)]
     changed = True
     while changed and len(history) <= sweeps:
         changed = False
@@ -194,19 +337,18 @@ def ascend_together(
                 together.place(i, position)
                 changed = True
         if changed or len(history) == 1:
-            history.append(objective(together))
+            history.append(_objective(together))
     return history, not changed
 
 
-def perturb(group: Group, together: Together, generator: np.random.Generator) -> None:
-    """Shuffle some units of one network, of every permutation."""
+def _perturb(group: Group, together: _Together, generator: np.random.Generator) -> None:
     everyone = list(range(len(together.elements)))
     i = int(generator.choice(everyone[1:]))
     others = [j for j in everyone if j != i]
     position = together.against(i, others).position(together.elements[i])
     for each in group.generators:
         if each.kind == "permutation":
-            count = min(each.size, max(2, round(SHUFFLED * each.size)))
+            count = min(each.size, max(2, round(_SHUFFLED * each.size)))
             chosen = generator.choice(each.size, count, replace=False)
             part = np.array(identity_part(each))
             part[..., chosen] = generator.permutation(chosen)
@@ -214,18 +356,15 @@ def perturb(group: Group, together: Together, generator: np.random.Generator) ->
     together.place(i, position)
 
 
-def objective(together: Together) -> float:
-    """The sum over all pairs."""
-    return sum((together.pair(*pair) for pair in pairs(together)), start=0.0)
+def _objective(together: _Together) -> float:
+    return sum((together.pair(*pair) for pair in _pairs(together)), start=0.0)
 
 
-def pairs(together: Together) -> list[tuple[int, int]]:
-    """All pairs i < j."""
+def _pairs(together: _Together) -> list[tuple[int, int]]:
     return list(itertools.combinations(range(len(together.elements)), 2))
 
 
-def check_networks(group: Group, networks: Sequence[Params]) -> None:
-    """Refuse networks that cannot be aligned."""
+def _check_networks(group: Group, networks: Sequence[Params]) -> None:
     if len(networks) < 2:
         raise StructureError(f"{len(networks)} networks are given: a universe needs at least two")
     check_fits(group, networks[0])

@@ -1,21 +1,87 @@
-"""Weights that are compared in the metric of what they are applied to."""
+"""Weight matching: maximise <a, g b>, with weights plain or in the metric of what they read."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from mconn import symmetry as groups
-from mconn.align.balance import stretches
-from mconn.align.costs.activations import in_batches
-from mconn.align.costs.weights import WeightProblem, wide_leaves
-from mconn.align.overlap import is_whole_axis
+from mconn import symmetry as groups, trees
+from mconn.align.overlap import is_whole_axis, sorted_along
+from mconn.align.position import STRETCHING, WeightPosition, inner, stretches
+from mconn.align.similarity import in_batches
 from mconn.errors import ConfigError
-from mconn.symmetry import Group
+from mconn.symmetry import Element, Group
 from mconn.types import ApplyFn, Params
+
+_Leaves = Mapping[str, Float[np.ndarray, "..."]]
+
+
+@dataclass(frozen=True)
+class WeightCost:
+    """Similarity of two units is the inner product of all their weights.
+
+    Ainsworth, Hayase and Srinivasa, *Git Re-Basin*, ICLR 2023, section 3.2, for any architecture
+    and any group. The objective is <a, g b>, and where g stretches, minus half of what it adds to
+    the squared norm: in any case minus half the squared distance, but for a constant.
+    """
+
+    def prepare(self, group: Group, a: Params, b: Params) -> "WeightProblem":
+        """Pose the problem; see :class:`mconn.align.Cost`."""
+        return WeightProblem(group, wide_leaves(a), wide_leaves(b))
+
+
+@dataclass(frozen=True)
+class WeightProblem:
+    """See :class:`mconn.align.Problem`."""
+
+    group: Group
+    a: _Leaves
+    b: _Leaves
+
+    def position(self, element: Element) -> WeightPosition:
+        """Stand at an element."""
+        return WeightPosition(self.group, self.a, self.b, element)
+
+    def bound(self) -> float:
+        """The objective with every leaf as close as its axes' kinds would ever allow.
+
+        Entries along permuted axes are sorted in both networks, jointly; of leaves with other
+        generators the norms are compared.
+        """
+        kinds: dict[str, dict[int, set[str]]] = {}
+        for generator in self.group.generators:
+            for site in generator.sites:
+                axes = kinds.setdefault(site.leaf, {})
+                for axis in {site.axis, *(place.axis for place in site.fibres)}:
+                    axes.setdefault(axis, set()).add(generator.kind)
+        return sum((self.bound_of(leaf, kinds.get(leaf, {})) for leaf in self.a), start=0.0)
+
+    def bound_of(self, leaf: str, kinds: Mapping[int, set[str]]) -> float:
+        """The bound of one leaf, whose axes have generators of some kinds."""
+        a, b = self.a[leaf], self.b[leaf]
+        found = set().union(*kinds.values())
+        if found <= {"permutation"}:
+            return inner(sorted_along(a, kinds), sorted_along(b, kinds))
+        if found <= {"permutation", "sign"}:
+            return inner(sorted_along(np.abs(a), kinds), sorted_along(np.abs(b), kinds))
+        squares = inner(a, a), inner(b, b)
+        if found & set(STRETCHING):
+            return (squares[0] + squares[1]) / 2
+        return float(np.sqrt(squares[0] * squares[1]))
+
+
+def wide_leaves(params: Params) -> dict[str, Any]:
+    """The leaves on the host, in single precision or double where they are."""
+    leaves = {}
+    for name, leaf in trees.named_leaves(params).items():
+        leaf = np.asarray(leaf)
+        leaves[name] = leaf if leaf.dtype == np.float64 else leaf.astype(np.float32)
+    return leaves
 
 
 @dataclass(frozen=True)
@@ -61,7 +127,7 @@ class CovarianceCost:
     ) -> dict[str, np.ndarray]:
         """The leaves of a network in the metric of its own activations."""
         leaves = wide_leaves(network)
-        moments = second_moments(group, self.apply, network, batches)
+        moments = _second_moments(group, self.apply, network, batches)
         inputs = batches.reshape(-1, batches.shape[-1])
         metrics = {
             (pin.leaf, pin.axis): inputs.T @ inputs
@@ -75,13 +141,12 @@ class CovarianceCost:
                 if is_read and generator.name in moments:
                     metrics[site.leaf, site.axis] = np.asarray(moments[generator.name])
         for (leaf, axis), moment in metrics.items():
-            multiplied = np.tensordot(leaves[leaf], square_root(moment), axes=(axis, 0))
+            multiplied = np.tensordot(leaves[leaf], _square_root(moment), axes=(axis, 0))
             leaves[leaf] = np.moveaxis(multiplied, -1, axis)
         return leaves
 
 
-def square_root(moment: Float[np.ndarray, "n n"]) -> Float[np.ndarray, "n n"]:
-    """The symmetric square root of second moments, scaled to a mean square of one."""
+def _square_root(moment: Float[np.ndarray, "n n"]) -> Float[np.ndarray, "n n"]:
     values, axes = np.linalg.eigh(moment.astype(np.float64))
     values = np.maximum(values, 0)
     scale = values.mean() if values.any() else 1.0
@@ -89,11 +154,9 @@ def square_root(moment: Float[np.ndarray, "n n"]) -> Float[np.ndarray, "n n"]:
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def second_moments(
+def _second_moments(
     group: Group, apply: ApplyFn, params: Params, batches: Float[Array, "batches n ..."]
 ) -> dict[str, Float[Array, "size size"]]:
-    """E z z^T of every generator's activations, the mean over the values in which it lives."""
-
     def of_batch(inputs: Array) -> dict[str, Array]:
         values = groups.activations(group, apply, params, inputs)
         return {

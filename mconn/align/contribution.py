@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Array, Float
 
-from mconn.align.companions import Step
 from mconn.align.cost import NONE
-from mconn.align.costs.activations import ActivationCost
-from mconn.align.costs.weights import wide_leaves
-from mconn.align.overlap import cross, sorted_along
+from mconn.align.overlap import Step, cross, sorted_along
 from mconn.align.position import SMALLEST_GAIN, Leaves, WeightPosition, inner
+from mconn.align.similarity import ActivationCost
+from mconn.align.weights import wide_leaves
 from mconn.errors import ConfigError
 from mconn.symmetry import Element, Generator, Group, Site
 from mconn.types import ApplyFn, Params
@@ -40,7 +39,7 @@ class ContributionCost:
     centred: bool = False
     batch_size: int = 1000
 
-    def prepare(self, group: Group, a: Params, b: Params) -> "ContributionProblem":
+    def prepare(self, group: Group, a: Params, b: Params) -> "_ContributionProblem":
         """Pose the problem; see :class:`mconn.align.Cost`.
 
         Raises:
@@ -59,11 +58,11 @@ class ContributionCost:
             for g in group.generators
             if g.name in tables
         }
-        return ContributionProblem(group, wide_leaves(a), wide_leaves(b), similarities)
+        return _ContributionProblem(group, wide_leaves(a), wide_leaves(b), similarities)
 
 
 @dataclass(frozen=True)
-class ContributionProblem:
+class _ContributionProblem:
     """See :class:`mconn.align.Problem`."""
 
     group: Group
@@ -71,12 +70,10 @@ class ContributionProblem:
     b: Leaves
     similarities: Mapping[str, Float[np.ndarray, "n n"]]
 
-    def position(self, element: Element) -> "ContributionPosition":
-        """Stand at an element."""
-        return ContributionPosition(self, element)
+    def position(self, element: Element) -> "_ContributionPosition":
+        return _ContributionPosition(self, element)
 
     def bound(self) -> float:
-        """With all axes that are permuted sorted, and every similarity the largest there is."""
         largest = max([1.0, *(float(np.abs(s).max()) for s in self.similarities.values())])
         total = 0.0
         for leaf, a in self.a.items():
@@ -85,33 +82,29 @@ class ContributionProblem:
         return largest * total
 
 
-class ContributionPosition(WeightPosition):
+class _ContributionPosition(WeightPosition):
     """See :class:`mconn.align.cost.Position`."""
 
-    def __init__(self, problem: ContributionProblem, element: Element) -> None:
+    def __init__(self, problem: _ContributionProblem, element: Element) -> None:
         self.similarities = dict(problem.similarities)
         super().__init__(problem.group, problem.a, problem.b, element)
 
     def similarity(self, generator: Generator) -> Float[np.ndarray, "n n"] | None:
-        """Of a's activations with those of b, in the order of b's units now."""
         table = self.similarities.get(generator.name)
         return None if table is None else table[:, self.element[generator.name]]
 
     def weighted(self, leaf: str) -> Float[np.ndarray, "..."]:
-        """The leaf of a, times the similarities of the matched units that it reads."""
         a = self.a[leaf]
         for generator, site in self.acting.get(leaf, []):
             table = self.similarity(generator)
             if site.reads and not site.makes and table is not None:
-                a = times(generator, site, np.diagonal(table), a)
+                a = _times(generator, site, np.diagonal(table), a)
         return a
 
     def value_of(self, leaf: str, b: Float[np.ndarray, "..."]) -> float:
-        """The contributions through one leaf."""
         return inner(self.weighted(leaf), b)
 
     def term(self, generator: Generator, site: Site, unknown: frozenset[str]) -> np.ndarray:
-        """What one site adds to the overlap: nothing is kept, as all of it may have changed."""
         leaves = self.seen(generator, site, unknown)
         assert leaves is not None
         if not site.reads or site.makes:
@@ -127,7 +120,6 @@ class ContributionPosition(WeightPosition):
         """Never: what one layer reads weighs what the next one makes."""
 
     def try_move(self, generator: Generator, part: np.ndarray) -> bool:
-        """Move, if the objective rises by more than rounding."""
         there = copy.copy(self)
         for name in ("b", "values", "terms", "overlaps", "settled", "element"):
             setattr(there, name, copy.copy(getattr(self, name)))
@@ -142,14 +134,12 @@ class ContributionPosition(WeightPosition):
     def step(
         self, generator: Generator, part: np.ndarray, unknown: frozenset[str] = NONE
     ) -> list[Step]:
-        """One generator's part alone."""
         return [(generator, part)]
 
 
-def times(
+def _times(
     generator: Generator, site: Site, numbers: Float[np.ndarray, "n"], leaf: np.ndarray
 ) -> Float[np.ndarray, "..."]:
-    """The leaf with every unit at a site multiplied by a number."""
     length = site.outer * generator.size * site.inner
     factors = np.ones(leaf.shape[site.axis], leaf.dtype)
     unfolded = np.broadcast_to(numbers[:, None], (site.outer, generator.size, site.inner))
