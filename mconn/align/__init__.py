@@ -17,47 +17,17 @@ Cost, Problem, Position -- the interface of a cost of another kind
 """
 
 from mconn.align.ascent import Schedule, compact
-from mconn.align.compiled import (
-    climb,
-    match_pairs,
-    profile_start,
-)
+from mconn.align.compiled import climb, match_pairs, profile_start
 from mconn.align.contribution import ContributionCost
 from mconn.align.cost import Cost, Position, Problem
-from mconn.align.learned.learn import (
-    Joint,
-    JointConfig,
-    LearnConfig,
-    Learned,
-    fit_jointly,
-    learn,
-)
+from mconn.align.learned.learn import Joint, JointConfig, LearnConfig, Learned, fit_jointly, learn
 from mconn.align.many import Universe, match_many
-from mconn.align.matching import (
-    COSTS,
-    Match,
-    cost_named,
-    match,
-)
-from mconn.align.methods import (
-    COUPLED,
-    METHODS,
-    Found,
-    Method,
-    find,
-)
-from mconn.align.similarity import (
-    ActivationCost,
-    SimilarityCost,
-    SimilarityProblem,
-)
+from mconn.align.matching import COSTS, Match, cost_named, match
+from mconn.align.methods import COUPLED, METHODS, Found, Method, find
+from mconn.align.similarity import ActivationCost, SimilarityCost, SimilarityProblem
 from mconn.align.unequal.likeness import UnequalActivations
 from mconn.align.unequal.match import UnequalMatch, match_unequal
-from mconn.align.unequal.methods import (
-    Assignment,
-    SemiPermutation,
-    Transport,
-)
+from mconn.align.unequal.methods import Assignment, SemiPermutation, Transport
 from mconn.align.unequal.partial import PartialMatch, match_partial
 from mconn.align.unequal.soft import carry, embed
 from mconn.align.weights import CovarianceCost, WeightCost

@@ -12,8 +12,7 @@ from mconn.align.position import Leaves, stretches
 from mconn.align.solvers import margins, solve
 from mconn.align.weights import WeightProblem
 from mconn.checks import check_choice
-from mconn.symmetry import Element, Generator, Group
-from mconn.symmetry import identity_on_host, relative
+from mconn.symmetry import Element, Generator, Group, identity_on_host, relative
 from mconn.types import Key
 
 _ORDERS = ("random", "margin")

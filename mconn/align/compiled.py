@@ -19,9 +19,17 @@ from mconn.align.position import SMALLEST_GAIN, after
 from mconn.align.solvers import assign_on_device
 from mconn.checks import check_kind
 from mconn.errors import SymmetryError
-from mconn.symmetry import Element, Generator, Group, Site
-from mconn.symmetry import View, check_fits, in_order
-from mconn.symmetry import followed_by, identity_part
+from mconn.symmetry import (
+    Element,
+    Generator,
+    Group,
+    Site,
+    View,
+    check_fits,
+    followed_by,
+    identity_part,
+    in_order,
+)
 from mconn.types import Params
 
 _Leaves = Mapping[str, Array]

@@ -21,9 +21,15 @@ from mconn.align.position import Leaves, WeightPosition, inner, stretches
 from mconn.align.similarity import SimilarityProblem
 from mconn.align.weights import WeightCost, WeightProblem, wide_leaves
 from mconn.errors import ConfigError, StructureError
-from mconn.symmetry import Element, Generator, Group
-from mconn.symmetry import check_fits
-from mconn.symmetry import identity_on_host, identity_part, relative
+from mconn.symmetry import (
+    Element,
+    Generator,
+    Group,
+    check_fits,
+    identity_on_host,
+    identity_part,
+    relative,
+)
 from mconn.types import Key, Params
 
 

@@ -18,8 +18,7 @@ from mconn.align.solvers import margins
 from mconn.align.weights import CovarianceCost, WeightCost, wide_leaves
 from mconn.checks import check_choice, check_kind
 from mconn.errors import ConfigError, MconnError
-from mconn.symmetry import Element, Group, act
-from mconn.symmetry import check_fits
+from mconn.symmetry import Element, Group, act, check_fits
 from mconn.types import ApplyFn, Key, Params
 
 

@@ -19,8 +19,7 @@ from jaxtyping import Array, Float
 
 from mconn.align.cost import Overlap
 from mconn.align.solvers import assign, solve
-from mconn.symmetry import Generator, Group, Site
-from mconn.symmetry import View, namespace
+from mconn.symmetry import Generator, Group, Site, View, namespace
 
 _Leaf = TypeVar("_Leaf", np.ndarray, Array)
 

@@ -26,9 +26,16 @@ from mconn.align.overlap import (
     steps_inside,
 )
 from mconn.align.solvers import gain, own_overlap
-from mconn.symmetry import Element, Generator, Group, Site
-from mconn.symmetry import in_order, move_leaf
-from mconn.symmetry import followed_by, identity_on_host
+from mconn.symmetry import (
+    Element,
+    Generator,
+    Group,
+    Site,
+    followed_by,
+    identity_on_host,
+    in_order,
+    move_leaf,
+)
 
 Leaves = Mapping[str, Float[np.ndarray, "..."]]
 

@@ -15,8 +15,7 @@ from mconn import symmetry as groups
 from mconn.align.cost import NONE, Overlap
 from mconn.align.solvers import gain, own_overlap, solve
 from mconn.errors import ConfigError, DataError, MconnError, StructureError
-from mconn.symmetry import Element, Generator, Group
-from mconn.symmetry import followed_by
+from mconn.symmetry import Element, Generator, Group, followed_by
 from mconn.types import ApplyFn, Params
 
 _Similarity = Float[Array | np.ndarray, "..."]

@@ -1,3 +1,5 @@
+"""Many networks in one common place."""
+
 import importlib.util
 import itertools
 
@@ -6,48 +8,67 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import zoo
 
 from mconn import align, symmetry, trees
-from mconn.align.many import match_many
+from mconn.align import match_many
 from mconn.errors import ConfigError, MconnError, StructureError
-from tests.align.test_kinds import NETWORKS as KINDS, element_of, setting as kinds_setting
-from tests.align.test_match import INPUTS, NETWORKS, mlp, weights
+from tests.align.test_kinds import (
+    NETWORKS as KINDS,
+    assert_same_function,
+    draw,
+    element_of,
+    gap,
+    group_of,
+    linear,
+    norm,
+    stream,
+)
 
 COSTS = ["weights", "activations"]
+NETWORKS = (zoo.tanh_mlp, zoo.residual)
+INPUTS = zoo.examples(120).inputs
 
 
-def setting(name, count=3, seed=0):
-    apply, shapes = NETWORKS[name]
-    networks = [weights(shapes, seed + 100 * i) for i in range(count)]
-    return symmetry.permutations(symmetry.discover(apply, networks[0], INPUTS[:2])), networks
+def setting(apply, count=3, seed=0):
+    return zoo.permutations(apply), [zoo.draw(apply, seed + 100 * i) for i in range(count)]
 
 
-def cost_named(name, apply):
-    return align.WeightCost() if name == "weights" else align.ActivationCost(apply, INPUTS)
+def moved(group, element, network):
+    return trees.to_numpy(symmetry.act(group, element, network))
+
+
+def composed(group, first, *others):
+    """A product of permutations, on the host."""
+    for other in others:
+        first = {name: np.asarray(other[name])[np.asarray(first[name])] for name in group.sizes}
+    return first
+
+
+def inner(a, b):
+    return float(sum(map(np.vdot, jax.tree.leaves(a), jax.tree.leaves(b))))
 
 
 def sum_of_pairs(networks):
-    return sum(float(trees.inner(a, b)) for a, b in itertools.combinations(networks, 2))
+    return sum(inner(a, b) for a, b in itertools.combinations(networks, 2))
 
 
 @pytest.mark.parametrize("cost", COSTS)
-@pytest.mark.parametrize("name", NETWORKS)
-def test_every_cycle_composes_to_the_identity(name, cost):
-    group, networks = setting(name, count=4)
-    found = match_many(group, networks, cost=cost_named(cost, NETWORKS[name][0]))
-    identity = symmetry.identity(group)
+@pytest.mark.parametrize("apply", NETWORKS)
+def test_every_cycle_composes_to_the_identity(apply, cost):
+    group, networks = setting(apply, count=4)
+    found = match_many(group, networks, cost=align.cost_named(cost, apply, INPUTS))
+    identity = {name: np.arange(size) for name, size in group.sizes.items()}
     chex.assert_trees_all_equal(dict(found.elements[0]), identity)
     for length in (2, 3, 4):
         for cycle in itertools.permutations(range(4), length):
-            around = identity
-            for i, j in zip(cycle, (*cycle[1:], cycle[0]), strict=True):
-                around = symmetry.compose(group, around, found.between(i, j))
+            steps = zip(cycle, (*cycle[1:], cycle[0]), strict=True)
+            around = composed(group, identity, *(found.between(i, j) for i, j in steps))
             chex.assert_trees_all_equal(around, identity)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_the_element_between_two_networks_is_that_of_the_common_place(name):
-    group, networks = setting(name)
+def test_the_element_between_two_networks_is_that_of_the_common_place():
+    group, networks = setting(zoo.residual)
     found = match_many(group, networks)
     for i, j in itertools.permutations(range(3), 2):
         undone = symmetry.inverse(group, found.elements[i])
@@ -55,56 +76,55 @@ def test_the_element_between_two_networks_is_that_of_the_common_place(name):
         chex.assert_trees_all_equal(found.between(i, j), expected)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("seed", range(3))
-def test_the_objective_is_the_sum_over_pairs_and_never_falls(name, seed):
-    group, networks = setting(name, count=4, seed=seed)
-    for start in ("profile", "identity", "random"):
-        found = match_many(group, networks, start=start, key=jax.random.key(seed))
-        assert np.all(np.diff(found.history) >= 0)
-        assert found.fixed_point
-        aligned = found.aligned(networks)
-        assert found.objective == pytest.approx(sum_of_pairs(aligned), rel=1e-5)
-        for (i, j), value in found.pairs.items():
-            assert value == pytest.approx(float(trees.inner(aligned[i], aligned[j])), rel=1e-4)
-            moved = symmetry.act(group, found.between(i, j), networks[j])
-            assert value == pytest.approx(float(trees.inner(networks[i], moved)), rel=1e-4)
-        for original, moved in zip(networks, aligned, strict=True):
-            apply = NETWORKS[name][0]
-            np.testing.assert_allclose(apply(moved, INPUTS), apply(original, INPUTS), atol=1e-5)
+@pytest.mark.parametrize("apply", NETWORKS)
+@pytest.mark.parametrize(("seed", "start"), list(enumerate(["profile", "identity", "random"])))
+def test_the_objective_is_the_sum_over_pairs_and_never_falls(apply, seed, start):
+    group, networks = setting(apply, count=4, seed=seed)
+    found = match_many(group, networks, start=start, key=jax.random.key(seed))
+    assert np.all(np.diff(found.history) >= 0)
+    assert found.fixed_point
+    aligned = found.aligned(networks)
+    assert found.objective == pytest.approx(sum_of_pairs(aligned), rel=1e-5)
+    for (i, j), value in found.pairs.items():
+        assert value == pytest.approx(inner(aligned[i], aligned[j]), rel=1e-4)
+        between = moved(group, found.between(i, j), networks[j])
+        assert value == pytest.approx(inner(networks[i], between), rel=1e-4)
+    for original, each in zip(networks, aligned, strict=True):
+        assert_same_function(apply, each, original, 1e-5)
 
 
 def test_no_network_can_come_closer_to_the_mean_of_the_others():
-    group, networks = setting("residual", count=4)
-    aligned = match_many(group, networks).aligned(networks)
+    group, networks = setting(zoo.residual, count=4)
+    aligned = trees.to_numpy(match_many(group, networks).aligned(networks))
     for i in range(4):
         others = [network for j, network in enumerate(aligned) if j != i]
         mean = jax.tree.map(lambda *leaves: np.mean(leaves, axis=0), *others)
         again = align.match(group, mean, aligned[i], start="identity")
-        chex.assert_trees_all_equal(again.element, symmetry.identity(group))
+        for name, size in group.sizes.items():
+            np.testing.assert_array_equal(again.element[name], np.arange(size))
 
 
 @pytest.mark.parametrize("cost", COSTS)
-@pytest.mark.parametrize("name", NETWORKS)
-def test_permuted_copies_of_one_network_are_put_back(name, cost):
-    group, (network, *_) = setting(name)
-    copies = [
-        network,
-        *(symmetry.act(group, element_of(group, seed), network) for seed in range(3)),
-    ]
-    found = match_many(group, copies, cost=cost_named(cost, NETWORKS[name][0]))
-    for moved in found.aligned(copies):
-        chex.assert_trees_all_equal(moved, network)
+@pytest.mark.parametrize("apply", NETWORKS)
+def test_permuted_copies_of_one_network_are_put_back(apply, cost):
+    group, (network, *_) = setting(apply, seed=7)
+    copies = [network, *(moved(group, element_of(group, seed), network) for seed in range(3))]
+    found = match_many(group, copies, cost=align.cost_named(cost, apply, INPUTS))
+    for each in found.aligned(copies):
+        chex.assert_trees_all_equal(each, network)
 
 
 def test_restarts_reach_the_optimum_of_all_elements():
     def shallow(params, x):
         return jnp.tanh(x @ params["in"]) @ params["out"]
 
-    networks = [weights({"in": (6, 4), "out": (4, 3)}, seed) for seed in range(3)]
-    group = symmetry.discover(shallow, networks[0], INPUTS[:2])
-    group = symmetry.permutations(group)
-    (name,) = group.sizes
+    def weights(seed):
+        rng = np.random.default_rng(seed)
+        shapes = {"in": (5, 4), "out": (4, 3)}
+        return {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+
+    networks = [weights(seed) for seed in range(3)]
+    group = symmetry.permutations(symmetry.discover(shallow, networks[0], INPUTS[:2]))
     orders = [np.array(order) for order in itertools.permutations(range(4))]
     units = [np.concatenate([n["in"], n["out"].T]).T for n in networks]
     best = max(
@@ -113,11 +133,11 @@ def test_restarts_reach_the_optimum_of_all_elements():
     )
     found = match_many(group, networks, restarts=4)
     assert found.objective == pytest.approx(best, rel=1e-5)
-    assert set(found.elements[1]) == {name}
+    assert set(found.elements[1]) == set(group.sizes)
 
 
 def test_two_networks_are_a_pair():
-    group, (a, b) = setting("mlp", count=2)
+    group, (a, b) = setting(zoo.tanh_mlp, count=2)
     found, pair = match_many(group, [a, b]), align.match(group, a, b)
     assert found.objective == pytest.approx(pair.objective, rel=1e-6)
     chex.assert_trees_all_equal(found.elements[1], dict(pair.element))
@@ -125,8 +145,8 @@ def test_two_networks_are_a_pair():
 
 @pytest.mark.parametrize("cost", COSTS)
 def test_perturbations_and_elements_to_start_from_never_lower_the_sum(cost):
-    group, networks = setting("mlp", count=4)
-    chosen = cost_named(cost, mlp)
+    group, networks = setting(zoo.tanh_mlp, count=4)
+    chosen = align.cost_named(cost, zoo.tanh_mlp, INPUTS)
     first = match_many(group, networks, cost=chosen, start="identity")
     perturbed = match_many(group, networks, cost=chosen, start="identity", perturbations=5)
     assert perturbed.objective >= first.objective
@@ -138,45 +158,35 @@ def test_perturbations_and_elements_to_start_from_never_lower_the_sum(cost):
     assert joined.history[0] <= joined.objective
 
 
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(k, marks=pytest.mark.slow) if k == "attention" else k for k in KINDS],
-)
-def test_copies_moved_by_elements_of_any_kind_come_together(name):
-    apply, group, network = kinds_setting(name)
-    copies = [
-        network,
-        *(symmetry.act(group, element_of(group, seed), network) for seed in (10, 11)),
-    ]
-    found = match_many(group, copies)
-    assert np.all(np.diff(found.history) >= -1e-5 * abs(found.objective))
-    norm = float(jnp.sqrt(trees.inner(network, network)))
+@pytest.mark.parametrize("apply", KINDS)
+def test_copies_moved_by_elements_of_any_kind_come_together(apply):
+    group, network = group_of(apply), draw(apply)
+    copies = [network, *(moved(group, element_of(group, seed), network) for seed in (10, 11))]
     # Matrices that share leaves approach their optimum by turns, ever slower.
-    tolerance = 5e-2 if name == "attention" else 5e-3
-    for original, moved in zip(copies, found.aligned(copies), strict=True):
-        assert float(trees.distance(network, moved)) <= tolerance * norm
-        np.testing.assert_allclose(apply(moved, INPUTS), apply(original, INPUTS), atol=1e-3)
-    around = symmetry.compose(
-        group,
-        found.between(0, 1),
-        symmetry.compose(group, found.between(1, 2), found.between(2, 0)),
-    )
+    slow = apply is zoo.attention
+    found = match_many(group, copies, sweeps=10 if slow else 100)
+    assert np.all(np.diff(found.history) >= -1e-5 * abs(found.objective))
+    for original, each in zip(copies, found.aligned(copies), strict=True):
+        assert gap(network, each) <= (5e-2 if slow else 5e-3) * norm(network)
+        assert_same_function(apply, each, original, 1e-3)
+    around = found.between(0, 1)
+    for i, j in ((1, 2), (2, 0)):
+        around = symmetry.compose(group, around, found.between(i, j))
     chex.assert_trees_all_close(around, symmetry.identity(group), atol=1e-3)
 
 
-@pytest.mark.parametrize("name", ["relu", "linear", "stream"])
-def test_objectives_of_pairs_are_distances_but_for_a_constant(name):
-    _, group, network = kinds_setting(name)
+@pytest.mark.parametrize("apply", [zoo.mlp, linear, stream])
+def test_objectives_of_pairs_are_distances_but_for_a_constant(apply):
+    group, network = group_of(apply), draw(apply)
     networks = [
-        network,
-        *(jax.tree.map(lambda leaf, s=s: np.roll(leaf, s) * (1 + s), network) for s in (1, 2)),
+        jax.tree.map(lambda leaf, s=s: np.roll(leaf, s) * (1 + s), network) for s in range(3)
     ]
     found = match_many(group, networks)
     aligned = found.aligned(networks)
     for (i, j), value in found.pairs.items():
-        squares = [float(trees.inner(networks[k], networks[k])) for k in (i, j)]
-        expected = (sum(squares) - float(trees.distance(aligned[i], aligned[j])) ** 2) / 2
-        assert value == pytest.approx(expected, rel=1e-4, abs=1e-4)
+        squares = norm(networks[i]) ** 2 + norm(networks[j]) ** 2
+        expected = (squares - gap(aligned[i], aligned[j]) ** 2) / 2
+        assert value == pytest.approx(float(expected), rel=1e-4, abs=1e-4)
 
 
 def test_three_random_networks_of_the_reference_cases_beat_frank_wolfe(shared):
@@ -201,28 +211,29 @@ def test_three_random_networks_of_the_reference_cases_beat_frank_wolfe(shared):
 
 
 def test_what_cannot_be_aligned_is_refused():
-    group, networks = setting("mlp")
-    with pytest.raises(StructureError, match="1 networks are given: a universe needs"):
-        match_many(group, networks[:1])
-    with pytest.raises(StructureError, match="2 elements are given for 3 networks"):
-        match_many(group, networks, start=[symmetry.identity(group)] * 2)
-    with pytest.raises(StructureError, match="leaf 'w0' is float32"):
-        match_many(group, [networks[0], {**networks[1], "w0": networks[1]["w0"][:, :3]}])
-    with pytest.raises(MconnError, match="leaf 'w1' of network 2 is not finite"):
-        match_many(group, [*networks[:2], {**networks[2], "w1": np.full((12, 9), np.nan)}])
-    with pytest.raises(ConfigError, match="start 'profil' is unknown"):
-        match_many(group, networks, start="profil")
-    with pytest.raises(ConfigError, match="restarts is 0"):
-        match_many(group, networks, restarts=0)
+    group, networks = setting(zoo.tanh_mlp)
+    narrow, nan = zoo.draw(zoo.tanh_mlp), zoo.draw(zoo.tanh_mlp)
+    narrow["params"]["Dense_0"]["kernel"] = np.ones((5, 3), np.float32)
+    nan["params"]["Dense_1"]["kernel"][0, 0] = np.nan
+    one = symmetry.identity(group)
     coupled = align.SimilarityCost(lambda name, a, b: None, coupled=True)
-    with pytest.raises(ConfigError, match="SimilarityCost gives no matrix of similarities that"):
-        match_many(group, networks, cost=coupled)
+    for error, message, given, options in (
+        (StructureError, "1 networks are given: a universe needs", networks[:1], {}),
+        (StructureError, "2 elements are given for 3 networks", networks, {"start": [one] * 2}),
+        (StructureError, "leaf 'params/Dense_0/kernel' is", [networks[0], narrow], {}),
+        (MconnError, "kernel' of network 2 is not finite", [*networks[:2], nan], {}),
+        (ConfigError, "start 'profil' is unknown", networks, {"start": "profil"}),
+        (ConfigError, "restarts is 0", networks, {"restarts": 0}),
+        (ConfigError, "SimilarityCost gives no matrix of similar", networks, {"cost": coupled}),
+    ):
+        with pytest.raises(error, match=message):
+            match_many(group, given, **options)
     with pytest.raises(StructureError, match="3 networks were matched and 2 are given"):
         match_many(group, networks).aligned(networks[:2])
 
 
 def test_a_network_without_symmetry_stays_as_it_is():
-    networks = [weights({"kernel": (6, 3)}, seed) for seed in range(3)]
+    networks = [{"kernel": zoo.draw(zoo.mlp, s)["params"]["Dense_0"]["kernel"]} for s in range(3)]
     group = symmetry.discover(lambda p, x: x @ p["kernel"], networks[0], INPUTS[:2])
     found = match_many(group, networks)
     assert found.elements == ({}, {}, {})

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from mconn.align.unequal.methods import NOBODY, semi_permutation, shares, transport
+from mconn.align.unequal.likeness import Likeness
+from mconn.align.unequal.methods import NOBODY, Transport, semi_permutation, shares, transport
 from mconn.errors import ConfigError, MconnError
 
 
@@ -23,6 +24,48 @@ def test_a_balanced_coupling_has_its_marginals():
     assert found.error < 2e-3
     np.testing.assert_allclose(found.rows, rows / rows.sum(), atol=1e-3)
     np.testing.assert_allclose(found.columns, columns / columns.sum(), atol=1e-3)
+
+
+@pytest.mark.parametrize(("epsilon", "tau"), [(0.5, 1.0), (1.0, 1.0), (0.5, 0.8)])
+def test_the_coupling_is_that_of_its_temperature(epsilon, tau):
+    """epsilon log P = f + g - C, where a loose marginal has f = epsilon tau / (1 - tau) log a / r.
+
+    C are the similarities below the best one in standard deviations. Twice the temperature, or
+    another strictness of the marginals, gives other potentials.
+    """
+    similarity, _ = planted(24, 16)
+    found = transport(similarity, epsilon=epsilon, tau=tau, threshold=1e-6)
+    cost = (similarity.max() - similarity) / similarity.std()
+    potentials = epsilon * np.log(np.maximum(found.matrix, 1e-30)) + cost
+    assert found.matrix.min() > 1e-30
+    if tau < 1:
+        strictness = epsilon * tau / (1 - tau)
+        potentials += strictness * np.log(found.rows * 24)[:, None]
+        potentials += strictness * np.log(found.columns * 16)
+        np.testing.assert_allclose(potentials, 0, atol=5e-3)
+    else:
+        own = potentials - potentials.mean(axis=0) - potentials.mean(axis=1, keepdims=True)
+        np.testing.assert_allclose(own, -potentials.mean(), atol=5e-3)
+        np.testing.assert_allclose(found.rows, 1 / 24, atol=1e-5)
+
+
+def test_the_method_passes_its_temperature_on():
+    generator = np.random.default_rng(2)
+    made, read = generator.normal(size=(2, 24, 16))
+    norms = generator.uniform(1, 2, (2, 2, 24))
+    likeness = Likeness(made, read, *((x, y[:16]) for x, y in norms))
+    similarity = likeness.gain(16 / 24) - (norms[0, 0] + norms[1, 0])[:, None] / 2
+    for epsilon, tau in ((0.5, 1.0), (0.5, 0.8)):
+        found = Transport(epsilon, tau).coupling("g", likeness)
+        expected = transport(similarity, epsilon=epsilon, tau=tau).matrix
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_a_hotter_coupling_of_low_rank_is_flatter():
+    similarity, _ = planted(24, 16)
+    matrices = [transport(similarity, rank=4, epsilon=epsilon).matrix for epsilon in (0.05, 2.0)]
+    cold, hot = (-(m * np.log(np.maximum(m, 1e-30))).sum() for m in matrices)
+    assert cold + 0.1 < hot <= np.log(24 * 16) + 1e-3
 
 
 @pytest.mark.parametrize("sizes", [(24, 24), (48, 24), (24, 48)])

@@ -24,8 +24,7 @@ from mconn.align.learned.nearest import (
     straight_through,
 )
 from mconn.errors import StructureError
-from mconn.symmetry import Element, Generator, Group, act
-from mconn.symmetry import in_order
+from mconn.symmetry import Element, Generator, Group, act, in_order
 from mconn.trees import named_leaves
 from mconn.types import Batch, Params
 

@@ -15,8 +15,7 @@ from mconn.align.overlap import sorted_last
 from mconn.align.position import Leaves
 from mconn.align.similarity import in_batches, similarities
 from mconn.align.unequal.soft import Pairing, along_axis, carry_leaf
-from mconn.symmetry import Group, Site
-from mconn.symmetry import View
+from mconn.symmetry import Group, Site, View
 from mconn.types import ApplyFn, Params
 
 _Norms = tuple[Float[np.ndarray, "n"], Float[np.ndarray, "m"]]

@@ -15,8 +15,7 @@ from mconn.align.unequal.soft import Pairing, blend, carry, is_permutation, made
 from mconn.align.weights import wide_leaves
 from mconn.checks import check_choice, check_kind
 from mconn.errors import ConfigError
-from mconn.symmetry import Group
-from mconn.symmetry import check_fits
+from mconn.symmetry import Group, check_fits
 from mconn.types import Params
 
 

@@ -19,8 +19,7 @@ from jaxtyping import Bool, Float
 from mconn import trees
 from mconn.checks import check_choice
 from mconn.errors import ConfigError, StructureError, SymmetryError
-from mconn.symmetry import Generator, Group, Site, permutations
-from mconn.symmetry import check_fits
+from mconn.symmetry import Generator, Group, Site, check_fits, permutations
 from mconn.types import Params
 
 
