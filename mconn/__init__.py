@@ -1,19 +1,25 @@
 """mconn: are trained JAX networks connected in weight space, and after which symmetry?
 
-The areas, from the bottom floor to the top (a module imports only from floors below its own):
+The areas, from the top to the ground; a module imports only from floors below its own:
 
-    trees, types, errors       the vector space of parameter pytrees
-    data, models, training     real data sets, small Flax models, seeds trained together
-    symmetry                   the symmetry group of a network, discovered from its jaxpr
-    align, paths               one network moved onto another; curves between networks
-    landscape                  losses along a path, barriers with their intervals
-    repair                     the variance collapse of interpolated networks, undone
-    features, functions        what networks compute along a path: by layer, and as outputs
-    curvature                  Hessian, Gauss-Newton, Fisher: eigenvalues, traces, densities
-    tangent                    empirical tangent kernels, along a training or a path
-    diagnostics                features and barriers, tracked while the networks are trained
-    words                      word embeddings, their linear algebra, and paths between them
-    experiment                 stages, the store, the runner, figures, the report
+    cli                                   the commands: mconn run, symmetry, align, path, plane, ...
+    ledger                                statements, the claims that settle them, verdicts
+    saved                                 two saved networks: read, aligned, connected, written
+    experiment                            stages, the store, the runner, claims, figures, the report
+    diagnostics                           features and barriers, tracked while networks are trained
+    words                                 word embeddings, their linear algebra, paths between them
+    features functions curvature tangent  what networks compute, how losses bend, how they learn
+    repair                                the variance collapse of interpolated networks, undone
+    landscape                             losses along a path, barriers with intervals, planes
+    measure                               one program for all that is measured at points of paths
+    align                                 one network moved onto another: costs, solvers, many
+    paths                                 curves between networks: families, orbits, fit, bands
+    symmetry                              the group of a network, discovered from its jaxpr
+    training                              seeds trained together
+    data models                           real data sets, small Flax models
+    jaxprs saving trees meshes            programs read, work resumed, pytrees as vectors, devices
+    checks examples                       arguments that are refused, batches as users give them
+    errors types progress machine         sentences for users, shapes, progress, cores
 
 What a researcher types first is at hand without its area::
 
@@ -41,9 +47,11 @@ if TYPE_CHECKING:
         features as features,
         functions as functions,
         landscape as landscape,
+        ledger as ledger,
         models as models,
         paths as paths,
         repair as repair,
+        saved as saved,
         symmetry as symmetry,
         tangent as tangent,
         training as training,
@@ -85,11 +93,13 @@ __all__ = [
     "fit",
     "functions",
     "landscape",
+    "ledger",
     "line",
     "match",
     "models",
     "paths",
     "repair",
+    "saved",
     "symmetry",
     "tangent",
     "training",
