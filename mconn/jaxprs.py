@@ -35,11 +35,7 @@ _CALLS = {
 
 _CUSTOM = frozenset(name for name in _CALLS if name.startswith("custom"))
 
-BODIES = {
-    "scan": ("jaxpr",),
-    "while": ("cond_jaxpr", "body_jaxpr"),
-    "cond": ("branches",),
-}
+BODIES = {"scan": ("jaxpr",), "while": ("cond_jaxpr", "body_jaxpr"), "cond": ("branches",)}
 """Control flow that is kept as one equation, and the parameters that hold its jaxprs."""
 
 KEEP_ZERO = frozenset(

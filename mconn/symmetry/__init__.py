@@ -19,7 +19,6 @@ from mconn.symmetry.action import (
 from mconn.symmetry.activations import activations, units_last
 from mconn.symmetry.canonical import canonical, canonical_element
 from mconn.symmetry.certify import Certificate, certify, draw_part
-from mconn.symmetry.describe import describe_kind
 from mconn.symmetry.discover import discover
 from mconn.symmetry.elements import (
     CONTINUOUS,
@@ -37,7 +36,13 @@ from mconn.symmetry.elements import (
     random_tangent,
     relative,
 )
-from mconn.symmetry.export import from_json, to_json
+from mconn.symmetry.export import (
+    Specification,
+    from_json,
+    from_specification,
+    to_json,
+    to_specification,
+)
 from mconn.symmetry.fold import fold
 from mconn.symmetry.group import (
     KINDS,
@@ -49,9 +54,9 @@ from mconn.symmetry.group import (
     Place,
     Site,
     Value,
+    describe_kind,
     permutations,
 )
-from mconn.symmetry.specification import Specification, from_specification, to_specification
 
 __all__ = [
     "CONTINUOUS",

@@ -87,7 +87,7 @@ def move_leaf(
     if generator.kind == "permutation":
         moved = take_along(units, part[..., None], axis=-2)
     elif generator.kind in ("scaling", "sign"):
-        moved = units * factors(part, site.power)[..., None].astype(units.dtype)
+        moved = units * _factors(part, site.power)[..., None].astype(units.dtype)
     elif generator.kind == "rotation":
         first, second = xp.moveaxis(units, -2, 0)
         angle = (site.power * part)[..., None].astype(units.dtype)
@@ -102,10 +102,11 @@ def move_leaf(
     return view.write(leaf, moved)
 
 
-def factors(part: Any, power: int) -> Any:
-    """What a scaling or a sign multiplies a site by."""
-    if power == 1 or isinstance(part, np.ndarray):
-        return part if power == 1 else part.astype(float) ** power
+def _factors(part: Any, power: int) -> Any:
+    if power == 1:
+        return part
+    if isinstance(part, np.ndarray):
+        return part.astype(np.result_type(part, float)) ** power
     return jnp.asarray(part, jnp.result_type(part, float)) ** power
 
 
@@ -179,13 +180,12 @@ def check_fits(group: Group, params: Params) -> None:
                 (site.place, generator.size),
                 *zip(site.fibres, [fibre.size for fibre in generator.fibres], strict=False),
             ]:
-                check_place(generator, site.leaf, place, size, shapes.get(site.leaf, ()))
+                _check_place(generator, site.leaf, place, size, shapes.get(site.leaf, ()))
 
 
-def check_place(
+def _check_place(
     generator: Generator, leaf: str, place: Place, size: int, shape: tuple[int, ...]
 ) -> None:
-    """Refuse a leaf that has no such place."""
     end = place.start + place.outer * size * place.inner
     if place.axis >= len(shape) or shape[place.axis] < end:
         raise StructureError(

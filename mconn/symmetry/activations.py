@@ -15,11 +15,7 @@ from mconn.types import ApplyFn, Params
 
 
 def activations(
-    group: Group,
-    apply: ApplyFn,
-    params: Params,
-    *inputs: Any,
-    moment: str = "after",
+    group: Group, apply: ApplyFn, params: Params, *inputs: Any, moment: str = "after"
 ) -> dict[str, tuple[Float[Array, "samples size"], ...]]:
     """The intermediate values in which every generator's axis lives.
 

@@ -1,21 +1,82 @@
-"""What the labels and weights say about the parameters, once a program has run on them."""
+"""What the labels and weights say about the parameters, once a program has run on them.
 
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+If label B occurs nowhere without label A, in no value and no parameter, what moves B's units may
+depend on the index along A: the entries of a head, the channels of a group, the hidden units of an
+expert, of a layer under ``scan``. A is a *fibre* of B then. It is not if some equation sums over A
+and keeps B, lets the entries along A meet each other, or does so along an axis that is aligned with
+A; the rules note this as `Weights.parted` and `Weights.mixed`.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
 from mconn.jaxprs import Equation, Program
-from mconn.symmetry.fibres import Copies, closed, fibres_of_labels
 from mconn.symmetry.group import Kind, Pin, Place
 from mconn.symmetry.interpret import Run
-from mconn.symmetry.labels import Labels
-from mconn.symmetry.layout import Layout, occurrences
-from mconn.symmetry.matrices import Matrices, solve_matrices
+from mconn.symmetry.labels import Labels, Layout, occurrences
 from mconn.symmetry.roles import Roles
+from mconn.symmetry.solutions import Matrices, solve_matrices
 from mconn.symmetry.values import Flow
 from mconn.symmetry.weights import Occurrence
+
+
+class _Copies:
+    """Finds the fibres of labels from where they occur in the last run."""
+
+    def __init__(self, labels: Labels) -> None:
+        self.labels = labels
+        self.mixed = {labels.index_of(label) for label in labels.weights.mixed}
+        self.parted: dict[int, set[int]] = defaultdict(set)
+        for label, companion in labels.weights.parted:
+            self.parted[labels.index_of(label)].add(labels.index_of(companion))
+
+    def cooccurring(self, label: int, occurrences: Iterable[Occurrence]) -> set[int]:
+        """The index sets that come with every one of some occurrences of a label."""
+        own = self.labels.index_of(label)
+        common: set[int] | None = None
+        for occurrence in occurrences:
+            counts = Counter(map(self.labels.index_of, occurrence.companions))
+            # An index set that a value has twice does not tell which of its entries is meant.
+            here = {index for index, count in counts.items() if count == 1 and index != own}
+            common = here if common is None else common & here
+            if not common:
+                return set()
+        return (common or set()) - self.parted[own] - self.mixed
+
+
+def _fibres_of_labels(found: dict[int, set[int]], order: Mapping[int, int]) -> dict[int, set[int]]:
+    """The fibres of all free labels, such that those of a fibre are fibres too.
+
+    Args:
+        found: what comes with every occurrence of every label.
+        order: where each label first appears in the parameters; of two labels that always come
+            together, the later one lies inside the earlier one.
+    """
+    fibres = {
+        label: {
+            other
+            for other in companions
+            if not (label in found.get(other, ()) and order[label] < order[other])
+        }
+        for label, companions in found.items()
+    }
+    while True:
+        after = {label: _closed(companions, fibres) for label, companions in fibres.items()}
+        if after == fibres:
+            return fibres
+        fibres = after
+
+
+def _closed(companions: set[int], fibres: Mapping[int, set[int]]) -> set[int]:
+    """The companions whose own fibres are all among them.
+
+    What moves the copies may itself depend on copies, and these have to be copies here too.
+    """
+    return {other for other in companions if fibres.get(other, set()) <= companions}
+
 
 Item = TypeVar("Item")
 Name = TypeVar("Name", bound=Hashable)
@@ -87,8 +148,7 @@ class Analysis:
         ]
 
     @cached_property
-    def spots_of_leaf(self) -> dict[str, list[Spot]]:
-        """The same by leaf."""
+    def _spots_of_leaf(self) -> dict[str, list[Spot]]:
         return group_by(self.spots, lambda spot: spot.leaf)
 
     @cached_property
@@ -131,13 +191,12 @@ class Analysis:
         return group_by(self.labels.weights.occurrences, lambda o: self.labels.find(o.label))
 
     @cached_property
-    def copies(self) -> Copies:
+    def copies(self) -> _Copies:
         """What finds fibres."""
-        return Copies(self.labels)
+        return _Copies(self.labels)
 
     @cached_property
-    def unfit(self) -> set[int]:
-        """Labels that are no fibres: matrices mix the copies of whatever lies inside."""
+    def _unfit(self) -> set[int]:
         return {label for label in self.free if self.kind_of(label) != "permutation"}
 
     @cached_property
@@ -145,14 +204,14 @@ class Analysis:
         """The fibres of every free label."""
         order = {label: i for i, label in enumerate(self.free)}
         found = {
-            label: self.copies.cooccurring(label, self.occurrences[label]) - self.unfit
+            label: self.copies.cooccurring(label, self.occurrences[label]) - self._unfit
             for label in self.free
         }
-        return fibres_of_labels(found, order)
+        return _fibres_of_labels(found, order)
 
     def fibres_where(self, label: int, places: Iterable[Occurrence]) -> set[int]:
         """The fibres of a pinned label, as far as some of its occurrences are concerned."""
-        return closed(self.copies.cooccurring(label, places) - self.unfit, self.fibres)
+        return _closed(self.copies.cooccurring(label, places) - self._unfit, self.fibres)
 
     def outside_first(self, spot: Spot, fibres: Iterable[int]) -> tuple[int, ...]:
         """Fibres in the order in which they lie on the leaf of a spot."""
@@ -167,7 +226,7 @@ class Analysis:
         """The spot of a fibre on the leaf of another spot."""
         (found,) = (
             other
-            for other in self.spots_of_leaf[spot.leaf]
+            for other in self._spots_of_leaf[spot.leaf]
             if self.labels.index_of(other.label) == index
             and (
                 (other.place.axis, other.place.start) == (spot.place.axis, spot.place.start)

@@ -79,7 +79,6 @@ def canonical_element(group: Group, params: Params) -> Arrays:
 
 
 def _normal(group: Group, params: Params) -> tuple[Arrays, Arrays]:
-    """The element without the permutations, and the leaves that it touches, moved."""
     generators = tuple(g for g in group.generators if g.kind != "permutation" and g.sites)
     touched = {site.leaf for generator in generators for site in generator.sites}
     leaves = {name: leaf for name, leaf in named_leaves(params).items() if name in touched}
@@ -88,16 +87,15 @@ def _normal(group: Group, params: Params) -> tuple[Arrays, Arrays]:
 
 @partial(jax.jit, static_argnums=0)
 def _compiled(group: Group, params: Arrays) -> tuple[Arrays, Arrays]:
-    """`_normal`, compiled once for a group."""
     dtype = jnp.finfo(jnp.result_type(jnp.float32, *params.values())).dtype
     wide = {k: jnp.asarray(leaf, jnp.result_type(leaf, dtype)) for k, leaf in params.items()}
     element = {name: part.astype(dtype) for name, part in identity(group).items()}
     element = balanced(group.generators, wide, element).element
-    element = turned(group.generators, act(group, element, wide), element)
+    element = _turned(group.generators, act(group, element, wide), element)
     return element, act(group, element, params)
 
 
-class Balance(NamedTuple):
+class _Balance(NamedTuple):
     """The state of `balanced`.
 
     Attributes:
@@ -117,18 +115,18 @@ class Balance(NamedTuple):
     sweeps: Array
 
 
-def balanced(generators: Sequence[Generator], leaves: Arrays, element: Arrays) -> Balance:
+def balanced(generators: Sequence[Generator], leaves: Arrays, element: Arrays) -> _Balance:
     """The shortest parameters: block coordinate descent over scalings and invertible matrices.
 
     The sum of squares is convex in the logarithms of the factors, and along the geodesics of the
     matrices; a block has its minimum in closed form. In a deep network what scales whole layers
     converges slowly, as in Gauss-Seidel's method for a chain: the steps are over-relaxed.
     """
-    steps = {"scaling": scaled, "general linear": transformed}
+    steps = {"scaling": _scaled, "general linear": _transformed}
     blocks = [generator for generator in generators if generator.kind in steps]
     dtype = element[blocks[0].name].dtype if blocks else jnp.float32
 
-    def sweep(state: Balance) -> Balance:
+    def sweep(state: _Balance) -> _Balance:
         leaves, element, change = state.leaves, dict(state.element), jnp.zeros((), dtype)
         for generator in blocks:
             # Weights from units to the same units, in a recurrent network, are moved on two axes:
@@ -139,27 +137,26 @@ def balanced(generators: Sequence[Generator], leaves: Arrays, element: Arrays) -
             element[generator.name] = multiplied(generator, part, element[generator.name])
             change = jnp.maximum(change, found)
         is_time = (state.sweeps + 1) % PERIOD == 0
-        chosen = relaxed(state.relaxation, change / state.reference)
+        chosen = _relaxed(state.relaxation, change / state.reference)
         reference = jnp.where(is_time, change, state.reference)
         relaxation = jnp.where(is_time & (state.sweeps >= PERIOD), chosen, state.relaxation)
-        return Balance(leaves, element, change, reference, relaxation, state.sweeps + 1)
+        return _Balance(leaves, element, change, reference, relaxation, state.sweeps + 1)
 
-    def is_unfinished(state: Balance) -> Array:
+    def is_unfinished(state: _Balance) -> Array:
         return (state.change > TOLERANCE * jnp.finfo(dtype).eps) & (state.sweeps < SWEEPS)
 
     one = jnp.ones((), dtype)
-    start = Balance(leaves, element, one, one, one, jnp.zeros((), jnp.int32))
+    start = _Balance(leaves, element, one, one, one, jnp.zeros((), jnp.int32))
     return jax.lax.while_loop(is_unfinished, sweep, start) if blocks else start
 
 
-def relaxed(relaxation: Scalar, decrease: Scalar) -> Scalar:
-    """The best over-relaxation after what a period of the present one has done (Young 1954)."""
+def _relaxed(relaxation: Scalar, decrease: Scalar) -> Scalar:
     rate = jnp.clip(decrease ** (1 / PERIOD), jnp.maximum(relaxation - 1, 1e-3), 1)
     jacobi = (rate + relaxation - 1) ** 2 / (rate * relaxation**2)
     return 2 / (1 + jnp.sqrt(1 - jnp.clip(jacobi, 0, 0.995)))
 
 
-def scaled(
+def _scaled(
     generator: Generator, leaves: Arrays, relaxation: Scalar
 ) -> tuple[Arrays, Float[Array, "*copies units"], Scalar]:
     """The leaves after one step of a scaling, the step, and the largest logarithm it asked for.
@@ -172,7 +169,7 @@ def scaled(
     logs, steepest = [], 0
     for sign in (1, -1):
         sites = [site for site in generator.sites if site.power * sign > 0]
-        squares = [abs(s.power) * jnp.square(units(generator, s, leaves)).sum(-1) for s in sites]
+        squares = [abs(s.power) * jnp.square(_units(generator, s, leaves)).sum(-1) for s in sites]
         logs.append(jnp.log(sum(squares)) if sites else 0.0)
         steepest += 2 * max((abs(site.power) for site in sites), default=0)
     is_alive = jnp.isfinite(logs[0]) & jnp.isfinite(logs[1])
@@ -182,10 +179,10 @@ def scaled(
     def move(site: Site, values: Array) -> Array:
         return values * jnp.where(is_alive, factor**site.power, 0)[..., None]
 
-    return mapped(generator, leaves, move), factor, jnp.abs(step).max()
+    return _mapped(generator, leaves, move), factor, jnp.abs(step).max()
 
 
-def transformed(
+def _transformed(
     generator: Generator, leaves: Arrays, relaxation: Scalar
 ) -> tuple[Arrays, Float[Array, "*copies units units"], Scalar]:
     """The leaves after one step of a matrix g, the step, and how unequal both sides were.
@@ -201,53 +198,52 @@ def transformed(
     unequal = jnp.linalg.norm(matmul(a, a.mT) - matmul(b, b.mT), axis=(-2, -1), keepdims=True)
     p, s, q = jnp.linalg.svd(matmul(b.mT, a))
     smallest = 10 * jnp.finfo(a.dtype).eps * jnp.sqrt(squares[0] * squares[1])
-    is_alive, root = s[..., None] > smallest, jnp.sqrt(safe(s[..., None]))
+    is_alive, root = s[..., None] > smallest, jnp.sqrt(_safe(s[..., None]))
     g = jnp.where(is_alive, matmul(p.mT, b.mT) / root, 0)
     h = jnp.where(is_alive, matmul(q, a.mT) / root, 0)
     # g is completed by vectors orthogonal to h, as close to the present axes as Gram and Schmidt's.
-    length = safe(jnp.linalg.norm(h, axis=-1, keepdims=True))
+    length = _safe(jnp.linalg.norm(h, axis=-1, keepdims=True))
     basis, remainder = jnp.linalg.qr(jnp.where(is_alive, h / length, one).mT)
     sign = jnp.where(jnp.diagonal(remainder, axis1=-2, axis2=-1) < 0, -1, 1)[..., None]
     complete = jnp.where(is_alive, g, basis.mT * sign)
     # Only the symmetric factor of g = (g g^T)^(1/2) turn is long or short, and relaxed.
     lengths, axes = jnp.linalg.eigh(matmul(g, g.mT) + jnp.where(is_alive, 0, one))
-    power = safe(lengths)[..., None, :] ** ((relaxation - 1) / 2)
+    power = _safe(lengths)[..., None, :] ** ((relaxation - 1) / 2)
     longer, shorter = (matmul(axes * x, axes.mT) for x in (power, 1 / power))
     maps = {True: matmul(longer, g), False: matmul(shorter, h)}
-    moved = mapped(generator, leaves, lambda site, values: matmul(maps[site.power > 0], values))
-    return moved, matmul(longer, complete), (unequal / safe(squares[0] + squares[1])).max()
+    moved = _mapped(generator, leaves, lambda site, values: matmul(maps[site.power > 0], values))
+    return moved, matmul(longer, complete), (unequal / _safe(squares[0] + squares[1])).max()
 
 
-def turned(generators: Sequence[Generator], leaves: Arrays, element: Arrays) -> Arrays:
-    """The element followed by the orthogonal maps that fix axes, signs and angles."""
+def _turned(generators: Sequence[Generator], leaves: Arrays, element: Arrays) -> Arrays:
     element, leaves = dict(element), dict(leaves)
     turning = [g for g in generators if g.kind in TURNING]
     for generator in [g for g in turning if g.kind != "rotation"]:
         turn = jnp.linalg.svd(triangle(generator, generator.sites, leaves))[0].mT
-        leaves = mapped(generator, leaves, lambda _, x, turn=turn: matmul(turn, x))
+        leaves = _mapped(generator, leaves, lambda _, x, turn=turn: matmul(turn, x))
         element[generator.name] = matmul(turn, element[generator.name])
     signs = [generator for generator in generators if generator.kind == "sign"]
-    for generator, sites in in_reach(turning, signs):
+    for generator, sites in _in_reach(turning, signs):
         if generator.kind == "rotation":
             lowest = min(abs(site.power) for site in sites)
             sites = [site for site in sites if abs(site.power) == lowest]
-            pairs = [(units(generator, s, leaves), 1j * s.power / lowest) for s in sites]
+            pairs = [(_units(generator, s, leaves), 1j * s.power / lowest) for s in sites]
             z = jnp.concatenate([pair[..., 0, :] + i * pair[..., 1, :] for pair, i in pairs], -1)
-            z = z / safe(jnp.abs(z).max(-1, keepdims=True))
+            z = z / _safe(jnp.abs(z).max(-1, keepdims=True))
             part = -jnp.angle((z * jnp.abs(z) ** 2).sum(-1)) / lowest
             for site in generator.sites:
                 leaves[site.leaf] = move_leaf(generator, site, part, leaves[site.leaf])
             element[generator.name] = element[generator.name] + part
         else:
-            weights = jnp.concatenate([units(generator, site, leaves) for site in sites], -1)
-            weights = weights / safe(jnp.abs(weights).max(-1, keepdims=True))
+            weights = jnp.concatenate([_units(generator, site, leaves) for site in sites], -1)
+            weights = weights / _safe(jnp.abs(weights).max(-1, keepdims=True))
             part = jnp.where((weights**3).sum(-1) < 0, -1, 1)[..., None]
-            leaves = mapped(generator, leaves, lambda _, x, part=part: part * x)
+            leaves = _mapped(generator, leaves, lambda _, x, part=part: part * x)
             element[generator.name] = part * element[generator.name]
     return element
 
 
-def in_reach(
+def _in_reach(
     turning: Iterable[Generator], signs: Sequence[Generator]
 ) -> Iterable[tuple[Generator, list[Site]]]:
     """The generators in an order in which signs can be fixed, each with the sites to look at.
@@ -267,15 +263,13 @@ def in_reach(
         waiting.remove(chosen)
 
 
-def units(generator: Generator, site: Site, leaves: Arrays) -> Float[Array, "..."]:
-    """The units of a site; complex ones as two real numbers each."""
+def _units(generator: Generator, site: Site, leaves: Arrays) -> Float[Array, "..."]:
     values = View(generator, site, leaves[site.leaf].shape).read(leaves[site.leaf])
     numbers = (values.real, values.imag) if jnp.iscomplexobj(values) else (values,)
     return jnp.concatenate(numbers, -1)
 
 
-def mapped(generator: Generator, leaves: Arrays, function: Callable[..., Array]) -> Arrays:
-    """The leaves with ``function(site, units)`` in place of the units, at every site."""
+def _mapped(generator: Generator, leaves: Arrays, function: Callable[..., Array]) -> Arrays:
     leaves = dict(leaves)
     for site in generator.sites:
         view = View(generator, site, leaves[site.leaf].shape)
@@ -290,10 +284,9 @@ def triangle(
     """A square root A of the Gram matrix A A^T of all sites, without the rounding of squares."""
     dtype = jnp.result_type(*(leaf.real for leaf in leaves.values()))
     weights = [jnp.zeros(generator.shape, dtype)]
-    weights += [units(generator, site, leaves) for site in sites]
+    weights += [_units(generator, site, leaves) for site in sites]
     return jnp.linalg.qr(jnp.concatenate(weights, -1).mT, mode="r").mT
 
 
-def safe(values: Float[Array, "..."]) -> Float[Array, "..."]:
-    """The values to divide by: 1 for those that are zero, or below by rounding."""
+def _safe(values: Float[Array, "..."]) -> Float[Array, "..."]:
     return jnp.where(values > 0, values, 1)

@@ -1,4 +1,9 @@
-"""The proof of the pudding: random elements of every generator, applied in float64."""
+"""The proof of the pudding: random elements of every generator, applied in float64.
+
+Whatever types a network was written for, it is evaluated in double precision. Tracing it again with
+64-bit types would not do: a type fixed in the model (a bfloat16 layer, a float32 carry) would stay
+narrow or clash. Here every equation of the traced network has its operands widened.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,10 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from mconn.errors import SymmetryError
-from mconn.jaxprs import Program, trace, without_epsilon
+from mconn.jaxprs import Equation, Program, bind, evaluate, has_jaxpr, trace, without_epsilon
 from mconn.symmetry.action import Element, check_fits, move_leaf
 from mconn.symmetry.group import Generator, Group
-from mconn.symmetry.precision import evaluate_in_double, widened
 from mconn.trees import named_leaves
 from mconn.types import ApplyFn, Key, Params
 
@@ -59,12 +63,7 @@ class Certificate:
 
 
 def certify(
-    group: Group,
-    apply: ApplyFn,
-    params: Params,
-    *inputs: Any,
-    key: Key,
-    tolerance: float = 1e-10,
+    group: Group, apply: ApplyFn, params: Params, *inputs: Any, key: Key, tolerance: float = 1e-10
 ) -> Certificate:
     """Apply a random element of every generator in float64, and compare the outputs.
 
@@ -94,10 +93,10 @@ def certify(
     with jax.enable_x64(True):
         parts = {each.name: draw_part(each, random) for each in group.generators}
         params = jax.tree.map(lambda leaf: jittered(leaf, random), params)
-        found = changes(program, group, parts, params, inputs)
+        found = _changes(program, group, parts, params, inputs)
         if all(each.exact for each in group.generators):
             return Certificate(found, tolerance)
-        limit = changes(without_epsilon(program), group, parts, params, inputs)
+        limit = _changes(without_epsilon(program), group, parts, params, inputs)
     inexact = {each.name for each in group.generators if not each.exact}
     return Certificate(
         {name: limit[name] if name in inexact else found[name] for name in found},
@@ -106,10 +105,9 @@ def certify(
     )
 
 
-def changes(
+def _changes(
     program: Program, group: Group, parts: Element, params: Params, inputs: Sequence[Any]
 ) -> dict[str, float]:
-    """The relative change of the outputs under every part; it is applied on the host."""
     outputs = jax.jit(lambda *arguments: evaluate_in_double(program, jax.tree.leaves(arguments)))
     leaves = named_leaves(params)
     expected = outputs(list(leaves.values()), inputs)
@@ -121,7 +119,7 @@ def changes(
             moved[site.leaf] = move_leaf(generator, site, parts[generator.name], leaf)
         after = outputs(list(moved.values()), inputs)
         # NaN shows in NumPy's maximum, and not in Python's.
-        found[generator.name] = float(np.max([*map(relative_change, expected, after), 0.0]))
+        found[generator.name] = float(np.max([*map(_relative_change, expected, after), 0.0]))
     return found
 
 
@@ -143,8 +141,7 @@ def draw_part(generator: Generator, random: np.random.Generator) -> np.ndarray:
     return rotation @ (np.triu(triangle, 1) / generator.size + np.eye(generator.size))
 
 
-def relative_change(expected: Any, moved: Any) -> float:
-    """The largest change of an entry, relative to the largest entry."""
+def _relative_change(expected: Any, moved: Any) -> float:
     wide = np.promote_types(expected.dtype, np.float64)
     before, after = np.asarray(expected, wide), np.asarray(moved, wide)
     scale = np.max(np.abs(before), initial=0.0)
@@ -156,7 +153,7 @@ def jittered(leaf: Any, random: np.random.Generator) -> Any:
 
     A leaf without a negative entry (a variance, a scale) keeps this property.
     """
-    leaf = widened(leaf)
+    leaf = _widened(leaf)
     if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
         return leaf
     entries = np.asarray(leaf)
@@ -165,3 +162,66 @@ def jittered(leaf: Any, random: np.random.Generator) -> Any:
     is_positive = bool(np.all(entries >= 0))
     scaled = entries * np.exp(0.3 * random.normal(size=entries.shape))
     return scaled + (np.abs(shift) if is_positive else shift)
+
+
+def evaluate_in_double(program: Program, arguments: Sequence[Any]) -> list[Any]:
+    """The outputs of a program in double precision; call it with 64-bit types enabled."""
+    wide = [_widened(argument) for argument in arguments]
+    outputs = evaluate(program, wide, program.outputs, _bind_in_double)
+    return [_widened(output) for output in outputs]
+
+
+def _bind_in_double(equation: Equation, operands: Sequence[Any]) -> list[Any]:
+    wide = [_widened(operand) for operand in operands]
+    if equation.bodies:
+        return {"scan": _scan, "while": _while_loop, "cond": _cond}[equation.primitive](
+            equation, wide
+        )
+    if equation.primitive == "reduce_precision":
+        return wide
+    if equation.primitive == "bitcast_convert_type" or has_jaxpr(equation):
+        # The width of these is part of what they compute, or of a jaxpr that they hold.
+        narrow = [x.astype(t) for x, t in zip(wide, equation.operand_types, strict=True)]
+        return [_widened(result) for result in bind(equation, narrow, equation.parameters)]
+    parameters = {name: _widened_type(value) for name, value in equation.parameters.items()}
+    return [_widened(result) for result in bind(equation, wide, parameters)]
+
+
+def _scan(equation: Equation, operands: list[Any]) -> list[Any]:
+    (body,), parameters = equation.bodies, equation.parameters
+    first, carried = parameters["num_consts"], parameters["num_carry"]
+    constants, carry = operands[:first], operands[first : first + carried]
+
+    def step(carry: list[Any], slices: list[Any]) -> tuple[list[Any], list[Any]]:
+        outputs = evaluate_in_double(body, [*constants, *carry, *slices])
+        return outputs[:carried], outputs[carried:]
+
+    length, reverse = parameters["length"], parameters["reverse"]
+    carry, steps = jax.lax.scan(step, carry, operands[first + carried :], length, reverse)
+    return [*carry, *steps]
+
+
+def _while_loop(equation: Equation, operands: list[Any]) -> list[Any]:
+    condition, body = equation.bodies
+    first = equation.parameters["cond_nconsts"]
+    last = first + equation.parameters["body_nconsts"]
+    return jax.lax.while_loop(
+        lambda carry: evaluate_in_double(condition, [*operands[:first], *carry])[0],
+        lambda carry: evaluate_in_double(body, [*operands[first:last], *carry]),
+        operands[last:],
+    )
+
+
+def _cond(equation: Equation, operands: list[Any]) -> list[Any]:
+    branches = [lambda *rest, body=body: evaluate_in_double(body, rest) for body in equation.bodies]
+    return jax.lax.switch(operands[0], branches, *operands[1:])
+
+
+def _widened(value: Any) -> Any:
+    wide = _widened_type(jnp.result_type(value))
+    return value if wide == jnp.result_type(value) else jnp.asarray(value, wide)
+
+
+def _widened_type(entry: Any) -> Any:
+    is_narrow = isinstance(entry, jnp.dtype) and jnp.issubdtype(entry, jnp.inexact)
+    return jnp.promote_types(entry, jnp.float64) if is_narrow else entry

@@ -20,7 +20,7 @@ from mconn.symmetry.analysis import Analysis
 from mconn.symmetry.generators import read_group
 from mconn.symmetry.group import Group
 from mconn.symmetry.interpret import Interpreter
-from mconn.symmetry.layout import Layout
+from mconn.symmetry.labels import Layout
 from mconn.symmetry.rules.ties import require
 from mconn.symmetry.weights import Law
 from mconn.trees import named_leaves
@@ -53,17 +53,16 @@ def discover(apply: ApplyFn, params: Params, *inputs: Any, ignore_epsilon: bool 
     Raises:
         StructureError: if a leaf is no array, or the function cannot be applied to the parameters.
     """
-    return read_group(analyse(apply, params, *inputs), ignore_epsilon)
+    return read_group(_analyse(apply, params, *inputs), ignore_epsilon)
 
 
-def analyse(apply: ApplyFn, params: Params, *inputs: Any) -> Analysis:
-    """Trace the network, and run the labels through it."""
+def _analyse(apply: ApplyFn, params: Params, *inputs: Any) -> Analysis:
     leaves = leaf_shapes(params)
     try:
         program = trace(apply, params, *inputs)
-    except tracing_errors() as error:
+    except _tracing_errors() as error:
         raise StructureError(
-            f"the function cannot be applied to these parameters and inputs: {first_line(error)}"
+            f"the function cannot be applied to these parameters and inputs: {_first_line(error)}"
         ) from error
     analysis, unknown = label(program, leaves)
     if unknown:
@@ -93,17 +92,16 @@ def label(program: Program, leaves: dict[str, tuple[int, ...]]) -> tuple[Analysi
     analysis, settled_at = None, -1
     while analysis is None or settled_at != labels.changes:
         settled_at = labels.changes
-        analysis = run_once(interpreter, program, arguments, leaves)
+        analysis = _run_once(interpreter, program, arguments, leaves)
     return analysis, interpreter.unknown
 
 
-def run_once(
+def _run_once(
     interpreter: Interpreter,
     program: Program,
     arguments: list[Layout],
     leaves: dict[str, tuple[int, ...]],
 ) -> Analysis:
-    """Run the labels through the program, with new weights for the leaves."""
     labels = interpreter.labels
     interpreter.begin()
     weighted = [
@@ -141,7 +139,7 @@ def leaf_shapes(params: Params) -> dict[str, tuple[int, ...]]:
     return {name: tuple(np.shape(leaf)) for name, leaf in leaves.items()}
 
 
-def tracing_errors() -> tuple[type[Exception], ...]:
+def _tracing_errors() -> tuple[type[Exception], ...]:
     """What a function raises when its parameters have other names or shapes than it expects.
 
     Flax names the leaf in errors of its own class, which exists only where Flax is in use.
@@ -151,6 +149,5 @@ def tracing_errors() -> tuple[type[Exception], ...]:
     return (TypeError, ValueError, KeyError, IndexError, AttributeError, *own)
 
 
-def first_line(error: Exception) -> str:
-    """What went wrong, without the rest of a long message."""
+def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]

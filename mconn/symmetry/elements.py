@@ -13,12 +13,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from mconn.errors import SymmetryError
 from mconn.symmetry.action import Element, in_order, namespace, take_along
 from mconn.symmetry.group import Generator, Group
-from mconn.symmetry.logarithm import matrix_exponential, matrix_logarithm
 from mconn.types import Key
 
 Tangent = Mapping[str, Any]
@@ -57,13 +56,12 @@ def random_element(group: Group, key: Key) -> dict[str, Array]:
     """
     keys = jax.random.split(key, max(1, len(group.generators)))
     return {
-        generator.name: random_part(generator, keys[i])
+        generator.name: _random_part(generator, keys[i])
         for i, generator in enumerate(group.generators)
     }
 
 
-def random_part(generator: Generator, key: Key) -> Array:
-    """A random part of an element."""
+def _random_part(generator: Generator, key: Key) -> Array:
     shape, copies = generator.shape, generator.shape[: len(generator.fibres)]
     if generator.kind == "permutation":
         ranks = jax.random.uniform(key, shape)
@@ -95,9 +93,9 @@ def followed_by(group: Group, element: Element, generator: Generator, part: Any)
 
     The other parts stay. What is on the host stays there.
     """
-    for later in reversed(movers(group, generator)):
-        undone = inverse_part(later, element[later.name])
-        part = permuted(generator, part, later, undone)
+    for later in reversed(_movers(group, generator)):
+        undone = _inverse_part(later, element[later.name])
+        part = _permuted(generator, part, later, undone)
     return multiplied(generator, part, element[generator.name])
 
 
@@ -105,9 +103,9 @@ def inverse(group: Group, element: Element) -> dict[str, Array]:
     """The element that undoes ``element``."""
     undone = {}
     for generator in group.generators:
-        part = inverse_part(generator, jnp.asarray(element[generator.name]))
-        for later in movers(group, generator):
-            part = permuted(generator, part, later, jnp.asarray(element[later.name]))
+        part = _inverse_part(generator, jnp.asarray(element[generator.name]))
+        for later in _movers(group, generator):
+            part = _permuted(generator, part, later, jnp.asarray(element[later.name]))
         undone[generator.name] = part
     return undone
 
@@ -116,18 +114,17 @@ def relative(group: Group, first: Element, second: Element) -> dict[str, np.ndar
     """The element first^-1 second, on the host: second's factors, then first's undone backwards."""
     element = {name: np.asarray(second[name]) for name in group.sizes}
     for generator in reversed(in_order(group)):
-        undone = inverse_part(generator, np.asarray(first[generator.name]))
+        undone = _inverse_part(generator, np.asarray(first[generator.name]))
         element[generator.name] = followed_by(group, element, generator, undone)
     return element
 
 
-def movers(group: Group, generator: Generator) -> list[Generator]:
-    """The permutations that move the units or the copies of a generator, in order."""
+def _movers(group: Group, generator: Generator) -> list[Generator]:
     names = {generator.moved_by, *(fibre.name for fibre in generator.fibres if fibre.moves)}
     return [each for each in in_order(group) if each.name in names]
 
 
-def permuted(generator: Generator, part: Any, mover: Generator, permutation: Any) -> Any:
+def _permuted(generator: Generator, part: Any, mover: Generator, permutation: Any) -> Any:
     """The part in the order that its units and copies have after they were permuted.
 
     The axes of a part are its copies and its units; the mover's copies are among them.
@@ -155,8 +152,7 @@ def multiplied(generator: Generator, after: Any, before: Any) -> Any:
     return jnp.matmul(after, before, precision="highest")
 
 
-def inverse_part(generator: Generator, part: Any) -> Any:
-    """The part that undoes a part, on the units as they are before the others act."""
+def _inverse_part(generator: Generator, part: Any) -> Any:
     xp = namespace(part)
     if generator.kind == "permutation":
         return xp.argsort(part, axis=-1)
@@ -193,7 +189,7 @@ def exp(group: Group, tangent: Tangent) -> dict[str, Array]:
             if generator.kind == "scaling":
                 part = jnp.exp(part)
             elif generator.kind in ("orthogonal", "general linear"):
-                part = matrix_exponential(part)
+                part = _matrix_exponential(part)
             element[generator.name] = part
     return element
 
@@ -211,7 +207,7 @@ def log(group: Group, element: Element) -> dict[str, Array]:
     for generator in group.generators:
         part = jnp.asarray(element[generator.name])
         if generator.kind in CONTINUOUS:
-            tangent[generator.name] = log_part(generator, part)
+            tangent[generator.name] = _log_part(generator, part)
             is_wrong = jnp.isnan(tangent[generator.name]).any()
         else:
             is_wrong = (part != jnp.asarray(identity_part(generator))).any()
@@ -224,13 +220,12 @@ def log(group: Group, element: Element) -> dict[str, Array]:
     return {name: jnp.where(is_outside, jnp.nan, part) for name, part in tangent.items()}
 
 
-def log_part(generator: Generator, part: Array) -> Array:
-    """The logarithm of one part."""
+def _log_part(generator: Generator, part: Array) -> Array:
     if generator.kind == "rotation":
         return part
     if generator.kind == "scaling":
         return jnp.log(part)
-    return matrix_logarithm(part)
+    return _matrix_logarithm(part)
 
 
 def lift(group: Group, element: Element) -> dict[str, Array]:
@@ -247,3 +242,52 @@ def lift(group: Group, element: Element) -> dict[str, Array]:
                 part = whole[generator.name][(0,) * len(generator.fibres)][part]
             whole[generator.name] = jnp.broadcast_to(part, generator.shape)
     return whole
+
+
+ROOTS = 6
+"""Square roots that are taken before the logarithm's rational approximation is used."""
+
+STEPS = 14
+"""Newton steps for a square root: they converge quadratically."""
+
+NODES = 8
+"""Points of the quadrature of the logarithm near the identity."""
+
+
+def _matrix_exponential(matrices: Float[Array, "*stack n n"]) -> Float[Array, "*stack n n"]:
+    flat = matrices.reshape(-1, *matrices.shape[-2:])
+    return jax.vmap(jax.scipy.linalg.expm)(flat).reshape(matrices.shape)
+
+
+def _matrix_logarithm(matrices: Float[Array, "*stack n n"]) -> Float[Array, "*stack n n"]:
+    """The principal logarithm of every matrix; NaN where there is no real one.
+
+    Inverse scaling and squaring (Higham 2008, *Functions of Matrices*, chapter 11): log A is
+    2^k log of the 2^k-th root of A, near the identity an integral with a rational integrand. The
+    result is kept if its exponential is the matrix again.
+    """
+    identity = jnp.broadcast_to(jnp.eye(matrices.shape[-1], dtype=matrices.dtype), matrices.shape)
+    root = jax.lax.fori_loop(0, ROOTS, lambda _, matrix: _square_root(matrix, identity), matrices)
+    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    step = root - identity
+    # log(1 + x) is the integral of x / (1 + s x) over s from 0 to 1.
+    near = sum(
+        0.5 * weight * jnp.linalg.solve(identity + 0.5 * (1 + node) * step, step)
+        for node, weight in zip(nodes, weights, strict=True)
+    )
+    found = jnp.asarray(2**ROOTS * near)
+    size = jnp.max(jnp.abs(matrices), axis=(-1, -2))
+    error = jnp.max(jnp.abs(_matrix_exponential(found) - matrices), axis=(-1, -2)) / size
+    is_right = error < jnp.finfo(matrices.dtype).eps ** 0.5
+    return jnp.where(is_right[..., None, None], found, jnp.nan)
+
+
+def _square_root(
+    matrix: Float[Array, "*stack n n"], identity: Float[Array, "*stack n n"]
+) -> Float[Array, "*stack n n"]:
+
+    def step(_: Any, pair: tuple[Array, Array]) -> tuple[Array, Array]:
+        root, inverse = pair
+        return 0.5 * (root + jnp.linalg.inv(inverse)), 0.5 * (inverse + jnp.linalg.inv(root))
+
+    return jax.lax.fori_loop(0, STEPS, step, (matrix, identity))[0]

@@ -41,12 +41,12 @@ def fold(
     """
     check_fits(group, params)
     values, element = named_leaves(params), identity(group)
-    names = scales(group) if leaves is None else tuple(leaves)
+    names = _scales(group) if leaves is None else tuple(leaves)
     for name in names:
         for kind in ("scaling", "sign"):
-            generator = absorbing(group, kind, name)
+            generator = _absorbing(group, kind, name)
             value = jnp.asarray(values.get(name, jnp.ones(())))
-            wrong = what_is_wrong(generator, kind, value)
+            wrong = _what_is_wrong(generator, kind, value)
             if wrong:
                 raise StructureError(f"leaf '{name}' {wrong}: it cannot be folded, leave it out")
             if generator is not None:
@@ -62,36 +62,32 @@ def fold(
     return folded, act(group, element, params)
 
 
-def scales(group: Group) -> tuple[str, ...]:
-    """The vectors that alone make up the side of a scaling with positive powers."""
+def _scales(group: Group) -> tuple[str, ...]:
     shapes = dict(group.leaves)
     found = []
     for generator in group.generators:
         leading = [site for site in generator.sites if site.power > 0]
-        is_single = len(leading) == 1 and is_whole(leading[0], generator, shapes)
+        is_single = len(leading) == 1 and _is_whole(leading[0], generator, shapes)
         if generator.kind == "scaling" and is_single:
             found.append(leading[0].leaf)
     return tuple(found)
 
 
-def is_whole(site: Site, generator: Generator, shapes: dict[str, tuple[int, ...]]) -> bool:
-    """Whether a site is the whole of a vector."""
+def _is_whole(site: Site, generator: Generator, shapes: dict[str, tuple[int, ...]]) -> bool:
     return shapes.get(site.leaf) == (generator.size,) and not generator.fibres
 
 
-def absorbing(group: Group, kind: str, name: str) -> Generator | None:
-    """The generator of a kind that multiplies a vector by its first power."""
+def _absorbing(group: Group, kind: str, name: str) -> Generator | None:
     shapes = dict(group.leaves)
     for generator in group.generators:
         for site in generator.sites:
-            fits = site.leaf == name and is_whole(site, generator, shapes) and site.power == 1
+            fits = site.leaf == name and _is_whole(site, generator, shapes) and site.power == 1
             if generator.kind == kind and fits:
                 return generator
     return None
 
 
-def what_is_wrong(generator: Generator | None, kind: str, value: Any) -> str:
-    """Why a leaf cannot be folded; traced values are not looked at."""
+def _what_is_wrong(generator: Generator | None, kind: str, value: Any) -> str:
     if kind == "scaling" and generator is None:
         return "is no vector that a scaling multiplies"
     if isinstance(value, Tracer):

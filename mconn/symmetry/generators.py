@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from mconn.symmetry.analysis import Analysis, Spot, group_by
 from mconn.symmetry.group import Fibre, Generator, Group, Kind, Site
-from mconn.symmetry.multipliers import (
+from mconn.symmetry.solutions import (
     ANGLES,
     BINARY,
     RATIONAL,
@@ -22,7 +22,7 @@ from mconn.symmetry.weights import ONE
 
 
 @dataclass(frozen=True)
-class Draft:
+class _Draft:
     """A generator before it has a name.
 
     The fibres are index sets, outermost first; ``leaf`` is the one to name it after.
@@ -38,42 +38,40 @@ class Draft:
 
 def read_group(analysis: Analysis, ignore_epsilon: bool = False) -> Group:
     """The generators in the order in which their units appear in the network, and the pins."""
-    base = [base_draft(analysis, label) for label in analysis.free]
-    base += multipliers(analysis, ANGLES, exact=True)
+    base = [_base_draft(analysis, label) for label in analysis.free]
+    base += _multipliers(analysis, ANGLES, exact=True)
     drafts = [*base]
     for arithmetic in (RATIONAL, BINARY):
-        found = multipliers(analysis, arithmetic, exact=True)
+        found = _multipliers(analysis, arithmetic, exact=True)
         if ignore_epsilon:
-            found += multipliers(analysis, arithmetic, exact=False)
-        drafts += without_induced(analysis, arithmetic, base, found)
+            found += _multipliers(analysis, arithmetic, exact=False)
+        drafts += _without_induced(analysis, arithmetic, base, found)
     births = analysis.flow.births()
     # Labels that no input meets, in a product of two weights for one, come late; pinned ones last.
     rank = {label: i for i, label in enumerate(dict.fromkeys([*births, *analysis.free]))}
     drafts.sort(key=lambda draft: rank.get(draft.label, len(rank)))
-    names = unique(name_of(draft, births.get(draft.label, ())) for draft in drafts)
+    names = _unique(_name_of(draft, births.get(draft.label, ())) for draft in drafts)
     movers = {
         draft.label: name
         for draft, name in zip(drafts, names, strict=True)
         if draft.kind == "permutation"
     }
     generators = tuple(
-        finished(analysis, draft, name, movers) for draft, name in zip(drafts, names, strict=True)
+        _finished(analysis, draft, name, movers) for draft, name in zip(drafts, names, strict=True)
     )
     return Group(generators, analysis.pins, tuple(analysis.leaves.items()))
 
 
-def base_draft(analysis: Analysis, label: int) -> Draft:
-    """What moves the units of a free label: permutations or matrices."""
+def _base_draft(analysis: Analysis, label: int) -> _Draft:
     kind, spots = analysis.kind_of(label), analysis.free[label]
     powers = dict.fromkeys(spots, 1)
     if kind == "general linear":
         first = analysis.matrices.variance(spots[0].weight)
         powers = {spot: first * analysis.matrices.variance(spot.weight) for spot in spots}
-    return Draft(kind, label, powers, analysis.outside_first(spots[0], analysis.fibres[label]))
+    return _Draft(kind, label, powers, analysis.outside_first(spots[0], analysis.fibres[label]))
 
 
-def multipliers(analysis: Analysis, arithmetic: Arithmetic, exact: bool) -> list[Draft]:
-    """All scalings, or all signs, of labels that no matrix moves."""
+def _multipliers(analysis: Analysis, arithmetic: Arithmetic, exact: bool) -> list[_Draft]:
     weights, labels = analysis.labels.weights, analysis.labels
     forms, vanishing = equations_of(weights, arithmetic, exact)
     unknowns = [unknown for unknown in range(len(weights.labels)) if unknown not in forms]
@@ -82,13 +80,13 @@ def multipliers(analysis: Analysis, arithmetic: Arithmetic, exact: bool) -> list
     equations = group_by(vanishing, lambda form: owner[next(iter(form))])
     places = group_by(
         [o for o in weights.occurrences if o.weight is not None],
-        lambda o: next((owner[u] for u in form_of(forms, o.weight)), -1),
+        lambda o: next((owner[u] for u in _form_of(forms, o.weight)), -1),
     )
     order = analysis.flow.meetings()
     drafts = []
     for component, members in group_by(unknowns, lambda unknown: owner[unknown]).items():
         own = [spots[unknown] for unknown in members if unknown in spots]
-        if not own or is_moved_otherwise(analysis, own[0].label):
+        if not own or _is_moved_otherwise(analysis, own[0].label):
             continue
         if arithmetic.kind == "rotation" and (own[0].size != 2 or own[0].label in analysis.free):
             continue
@@ -97,7 +95,7 @@ def multipliers(analysis: Analysis, arithmetic: Arithmetic, exact: bool) -> list
             if powers:
                 first = min(powers, key=lambda spot: order.get(spot.leaf, len(order)))
                 # The units are multiplied by the element itself where they come into the network.
-                powers = {spot: power * sign(powers[first]) for spot, power in powers.items()}
+                powers = {spot: power * _sign(powers[first]) for spot, power in powers.items()}
                 label = labels.find(first.label)
                 fibres = (
                     analysis.fibres[label]
@@ -105,30 +103,27 @@ def multipliers(analysis: Analysis, arithmetic: Arithmetic, exact: bool) -> list
                     else analysis.fibres_where(label, places.get(component, []))
                 )
                 ordered = analysis.outside_first(first, fibres)
-                drafts.append(Draft(arithmetic.kind, label, powers, ordered, first.leaf, exact))
+                drafts.append(_Draft(arithmetic.kind, label, powers, ordered, first.leaf, exact))
     return drafts
 
 
-def form_of(forms: Mapping[int, Form], unknown: int | None) -> Form:
-    """The weight of an unknown, as a form in the free ones."""
+def _form_of(forms: Mapping[int, Form], unknown: int | None) -> Form:
     return {} if unknown is None else forms.get(unknown, {unknown: ONE})
 
 
-def sign(number: int) -> int:
-    """1 or -1."""
+def _sign(number: int) -> int:
     return 1 if number > 0 else -1
 
 
-def is_moved_otherwise(analysis: Analysis, label: int) -> bool:
-    """Whether a label is used nowhere, or moved by matrices, which include what multiplies it."""
+def _is_moved_otherwise(analysis: Analysis, label: int) -> bool:
     if label in analysis.free:
         return analysis.kind_of(label) != "permutation"
     return label not in analysis.labels.pins
 
 
-def without_induced(
-    analysis: Analysis, arithmetic: Arithmetic, base: Sequence[Draft], found: Sequence[Draft]
-) -> list[Draft]:
+def _without_induced(
+    analysis: Analysis, arithmetic: Arithmetic, base: Sequence[_Draft], found: Sequence[_Draft]
+) -> list[_Draft]:
     """Leave out what others do already.
 
     Generators inside the copies may do the same in every copy: to multiply a whole head is to
@@ -136,7 +131,7 @@ def without_induced(
     """
     span, kept = Span(arithmetic), []
 
-    def induce(draft: Draft) -> None:
+    def induce(draft: _Draft) -> None:
         for index in draft.fibres:
             span.add(
                 arithmetic.combine(
@@ -160,8 +155,7 @@ def without_induced(
     return [draft for draft in found if draft in kept]
 
 
-def finished(analysis: Analysis, draft: Draft, name: str, movers: Mapping[int, str]) -> Generator:
-    """The generator that a draft describes."""
+def _finished(analysis: Analysis, draft: _Draft, name: str, movers: Mapping[int, str]) -> Generator:
     spots = list(draft.powers)
     is_base = draft.kind not in ("scaling", "sign", "rotation")
     roles = analysis.roles
@@ -182,21 +176,20 @@ def finished(analysis: Analysis, draft: Draft, name: str, movers: Mapping[int, s
         ),
         values=analysis.flow.values(draft.label) if is_base else (),
         fibres=tuple(
-            fibre_of(movers, index, analysis.companion(spots[0], index)) for index in draft.fibres
+            _fibre_of(movers, index, analysis.companion(spots[0], index)) for index in draft.fibres
         ),
         moved_by=None if is_base else movers.get(draft.label),
         exact=draft.exact,
     )
 
 
-def fibre_of(movers: Mapping[int, str], index: int, spot: Spot) -> Fibre:
-    """A fibre: the copies are permuted, or keep their places."""
+def _fibre_of(movers: Mapping[int, str], index: int, spot: Spot) -> Fibre:
     if index in movers:
         return Fibre(movers[index], spot.size)
     return Fibre(f"{spot.leaf} axis {spot.place.axis}", spot.size, moves=False)
 
 
-def name_of(draft: Draft, behind: Sequence[str]) -> str:
+def _name_of(draft: _Draft, behind: Sequence[str]) -> str:
     """The module of the leaf that brings the units into the network, and what is done to them.
 
     Flax's own levels are left out: Linen's collection, and NNX's ``value`` at the end. A scaling
@@ -204,20 +197,18 @@ def name_of(draft: Draft, behind: Sequence[str]) -> str:
     """
     if draft.leaf:
         suffix = "" if draft.exact else " but for epsilon"
-        return f"{module_of(draft.leaf)} {draft.kind}{suffix}"
+        return f"{_module_of(draft.leaf)} {draft.kind}{suffix}"
     leaves = [spot.leaf for spot in draft.powers]
-    return module_of(next((leaf for leaf in behind if leaf in leaves), leaves[0]))
+    return _module_of(next((leaf for leaf in behind if leaf in leaves), leaves[0]))
 
 
-def module_of(leaf: str) -> str:
-    """``Dense_0`` for ``params/Dense_0/kernel``."""
+def _module_of(leaf: str) -> str:
     leaf_of_flax = leaf.removeprefix("params/").removeprefix("batch_stats/")
     module = leaf_of_flax.removesuffix("/value").rpartition("/")[0]
     return module or leaf
 
 
-def unique(names: Iterable[str]) -> list[str]:
-    """The names, with #2, #3, ... after those that came before."""
+def _unique(names: Iterable[str]) -> list[str]:
     counts: Counter[str] = Counter()
     result = []
     for name in names:

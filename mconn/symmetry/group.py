@@ -1,4 +1,4 @@
-"""The group as data: its generators, where each of them acts, and what nothing moves."""
+"""The group as data: its generators, where each of them acts, what nothing moves, and as a text."""
 
 import math
 from collections.abc import Collection
@@ -247,17 +247,19 @@ class Group:
         for kind in kinds:
             check_choice("kind", kind, KINDS)
         return replace(
-            self, generators=tuple(each for g in self.generators for each in within(g, kinds))
+            self, generators=tuple(each for g in self.generators for each in _within(g, kinds))
         )
 
-    def describe(self) -> str:
+    def permutations(self) -> "Group":
+        """The permutations that do the same to all copies of their units: `permutations`."""
+        return permutations(self)
+
+    def _describe(self) -> str:
         """A text of one block per generator, then what is pinned, by reason.
 
         Of the axes that are pinned for one reason the first few are named; ``pinned`` has them all.
         """
-        from mconn.symmetry.describe import describe
-
-        return describe(self)
+        return _describe(self)
 
 
 def permutations(group: Group) -> Group:
@@ -265,17 +267,14 @@ def permutations(group: Group) -> Group:
     subgroup = group.restricted(["permutation"])
     flat = tuple(
         replace(
-            generator,
-            fibres=(),
-            sites=tuple(replace(site, fibres=()) for site in generator.sites),
+            generator, fibres=(), sites=tuple(replace(site, fibres=()) for site in generator.sites)
         )
         for generator in subgroup.generators
     )
     return replace(subgroup, generators=flat)
 
 
-def within(generator: Generator, kinds: Collection[Kind]) -> list[Generator]:
-    """The generator itself if its kind is wanted, or the wanted kind of subgroup of a matrix's."""
+def _within(generator: Generator, kinds: Collection[Kind]) -> list[Generator]:
     if generator.kind in kinds:
         return [generator]
     if generator.kind in ("orthogonal", "general linear") and "permutation" in kinds:
@@ -283,3 +282,62 @@ def within(generator: Generator, kinds: Collection[Kind]) -> list[Generator]:
         sites = tuple(replace(site, power=1) for site in generator.sites)
         return [replace(generator, kind="permutation", sites=sites)]
     return []
+
+
+SHOWN_PINS = 3
+"""How many of the axes that are pinned for one reason a description names."""
+
+
+def _describe(group: Group) -> str:
+    order = f"discrete part of order 10^{group.log_order / math.log(10):.2f}"
+    components = f"10^{group.log_components / math.log(10):.2f} connected components"
+    lines = [
+        f"{_counted(len(group.generators), 'generator')}, {order}, "
+        f"continuous part of dimension {group.dimension}, {components}"
+    ]
+    for generator in group.generators:
+        lines.append(f"  {generator.name}: {describe_kind(generator)}")
+        lines += [f"    {describe_site(site, generator)}" for site in generator.sites]
+        lines += [
+            f"    {value.moment} the nonlinearity: axis {value.axis} of a {value.primitive}"
+            for value in generator.values
+        ]
+    lines += ["pinned"] if group.pinned else []
+    by_reason: dict[str, list[Pin]] = {}
+    for pin in group.pinned:
+        by_reason.setdefault(pin.reason, []).append(pin)
+    for reason, pins in by_reason.items():
+        lines.append(f"  {reason}: {_counted(len(pins), 'axis', 'axes')}")
+        lines += [f"    {_describe_pin(pin)}" for pin in pins[:SHOWN_PINS]]
+        lines += [f"    and {len(pins) - SHOWN_PINS} more"] if len(pins) > SHOWN_PINS else []
+    return "\n".join(lines)
+
+
+def _counted(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
+def describe_kind(generator: Generator) -> str:
+    """``permutation of 4 inside each of 2 (query)``."""
+    text = f"{generator.kind} of {generator.size}"
+    if generator.fibres:
+        copies = " x ".join(
+            f"{fibre.size} ({fibre.name})" if fibre.moves else f"{fibre.size}"
+            for fibre in generator.fibres
+        )
+        text += f" inside each of {copies}"
+    return text if generator.exact else f"{text}, exact up to the epsilon of a normaliser"
+
+
+def _describe_pin(pin: Pin) -> str:
+    return f"{pin.leaf} axis {pin.axis} ({pin.size}){f', at {pin.source}' if pin.source else ''}"
+
+
+def describe_site(site: Site, generator: Generator | None = None) -> str:
+    """``Dense_1/kernel axis 0``, with the segment where it is not the whole axis, and the power."""
+    plain = (site.start, site.outer, site.inner) == (0, 1, 1)
+    segment = "" if plain else f" from {site.start}, {site.outer} x units x {site.inner}"
+    power = "" if site.power == 1 else f", to the power {site.power}"
+    if generator is not None and generator.kind == "general linear" and site.power < 0:
+        power = ", as the inverse transpose"
+    return f"{site.leaf} axis {site.axis}{segment}{power}"

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mconn.jaxprs import Equation, Program, is_concrete
-from mconn.symmetry.labels import Labels
-from mconn.symmetry.layout import Atom, Axis, Layout, atoms_of, uniform
+from mconn.symmetry.labels import Atom, Axis, Labels, Layout, atoms_of, uniform
 from mconn.symmetry.rotary import recognise
 from mconn.symmetry.rules.control import CONTROL, Steps
 from mconn.symmetry.rules.table import RULES, pin_everything
@@ -41,8 +40,7 @@ class Interpreter:
         """Forget the weights of an earlier run."""
         self.labels.weights = Weights()
 
-    def equations_of(self, program: Program) -> list[Equation]:
-        """The equations of a program, with rotations of pairs recognised."""
+    def _equations_of(self, program: Program) -> list[Equation]:
         if id(program) not in self.recognised:
             self.recognised[id(program)] = program, recognise(program)
         return self.recognised[id(program)][1]
@@ -60,18 +58,18 @@ class Interpreter:
         layouts = dict(zip(program.inputs, arguments, strict=True))
         inside = dict(zip(program.inputs, steps or [Steps()] * len(arguments), strict=True))
         for number, constant in program.constants.items():
-            layouts[number] = constant_layout(self.labels, constant)
+            layouts[number] = _constant_layout(self.labels, constant)
         for number in program.inputs:
-            self.observe(layouts[number], inside[number])
-        for equation in self.equations_of(program):
+            self._observe(layouts[number], inside[number])
+        for equation in self._equations_of(program):
             operands = [layouts[number] for number in equation.inputs]
             self.steps = [inside.get(number, Steps()) for number in equation.inputs]
             together = Steps().union(*self.steps)
             results = self.apply(equation, operands)
             for number, layout in zip(equation.outputs, results, strict=True):
                 layouts[number], inside[number] = layout, together
-                self.observe(layout, together)
-        self.runs[id(program)] = Run(program, self.equations_of(program), layouts)
+                self._observe(layout, together)
+        self.runs[id(program)] = Run(program, self._equations_of(program), layouts)
         return layouts
 
     def apply(self, equation: Equation, operands: Sequence[Layout]) -> Sequence[Layout]:
@@ -83,30 +81,29 @@ class Interpreter:
             return CONTROL[equation.primitive](self, equation, operands)
         if equation.primitive in RULES:
             return RULES[equation.primitive](self.labels, equation, *operands)
-        if any(self.is_free(operand) for operand in operands):
+        if any(self._is_free(operand) for operand in operands):
             self.unknown.setdefault(equation.primitive, equation.source())
         return pin_everything(self.labels, equation, *operands)
 
-    def is_free(self, layout: Layout) -> bool:
-        """Whether some permutation moves entries of a value."""
+    def _is_free(self, layout: Layout) -> bool:
         axes = (self.labels.resolve(axis) for axis in layout)
         return any(not self.labels.is_fixed(atom) for axis in axes for atom in atoms_of(axis))
 
-    def observe(self, layout: Layout, steps: Steps) -> None:
+    def _observe(self, layout: Layout, steps: Steps) -> None:
         """Note which labels a value has together in all its blocks.
 
         Segments of a sum lie beside each other, so that only the factors of a whole axis go with
         the other axes.
         """
         axes = [self.labels.resolve(axis) for axis in layout]
-        whole = [labels_of(axis[0]) if len(axis) == 1 else [] for axis in axes]
+        whole = [_labels_of(axis[0]) if len(axis) == 1 else [] for axis in axes]
         for i, axis in enumerate(axes):
             others = [label for j, labels in enumerate(whole) if j != i for label in labels]
             for segment in axis:
                 for k, atom in enumerate(segment):
                     if atom.label is None or (self.labels.is_fixed(atom) and atom.weight is None):
                         continue
-                    siblings = labels_of(segment[:k] + segment[k + 1 :])
+                    siblings = _labels_of(segment[:k] + segment[k + 1 :])
                     companions = (*others, *siblings, *steps)
                     self.labels.weights.occurrences.append(
                         Occurrence(atom.label, atom.weight, companions)
@@ -129,13 +126,11 @@ class Interpreter:
         return tuple(map(axis_with_weights, layout))
 
 
-def labels_of(atoms: Sequence[Atom]) -> list[int]:
-    """The labels of a product."""
+def _labels_of(atoms: Sequence[Atom]) -> list[int]:
     return [atom.label for atom in atoms if atom.label is not None]
 
 
-def constant_layout(labels: Labels, constant: Any) -> Layout:
-    """A constant is uniform along the axes on which all its entries agree, and pins the others."""
+def _constant_layout(labels: Labels, constant: Any) -> Layout:
     shape = np.shape(constant)
     if not is_concrete(constant):
         return tuple(labels.pinned(size, "a constant") for size in shape)

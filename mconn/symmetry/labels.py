@@ -1,29 +1,89 @@
 """Labels of axes: which permutation moves which entries of a value.
 
+An *axis* is a sum of segments, a *segment* is a product of atoms in C order (the outermost first),
+and an *atom* is a label with its size. Flattening an image gives the product (height, width,
+channels), concatenating gives a sum, and a reshape into groups splits a label into a product.
+
 Labels live in a union-find. Aligning two axes makes their labels equal, or first splits the larger
 label so that they can be made equal; where that is impossible the labels are *pinned*: only the
 identity acts on them. Pinning is always sound; it can only make the group smaller.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import accumulate
 
-from mconn.symmetry.layout import (
-    Atom,
-    Axis,
-    Segment,
-    atoms_of,
-    axis_size,
-    boundaries,
-    is_uniform,
-    segment_size,
-    uniform,
-)
 from mconn.symmetry.weights import Law, Weights
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class Atom:
+    """A factor of an axis: a label, or None where the value does not vary ("uniform").
+
+    ``weight`` is the number of the unknown that tells how the entries are multiplied under a
+    scaling, sign or matrix (`mconn.symmetry.weights`); None where they never are: in inputs and
+    constants.
+    """
+
+    label: int | None
+    size: int
+    weight: int | None = field(default=None, compare=False)
+
+
+Segment = tuple[Atom, ...]
+"""A product of atoms, the outermost first; the empty product has one entry."""
+
+Axis = tuple[Segment, ...]
+"""A sum of segments, one after the other."""
+
+Layout = tuple[Axis, ...]
+"""The axes of a value."""
+
+
+def uniform(size: int) -> Axis:
+    """An axis along which a value does not vary."""
+    return ((),) if size == 1 else ((Atom(None, size),),)
+
+
+def segment_size(segment: Segment) -> int:
+    """The number of entries of a product."""
+    return math.prod(atom.size for atom in segment)
+
+
+def axis_size(axis: Axis) -> int:
+    """The number of entries of a sum of products."""
+    return sum(segment_size(segment) for segment in axis)
+
+
+def boundaries(axis: Axis) -> set[int]:
+    """Where the segments of an axis end."""
+    return set(accumulate(segment_size(segment) for segment in axis))
+
+
+def is_uniform(axis: Axis) -> bool:
+    """Whether the value is known not to vary along the whole axis."""
+    return len(axis) == 1 and all(atom.label is None for atom in axis[0])
+
+
+def atoms_of(axis: Axis) -> Iterator[Atom]:
+    """All atoms of an axis, in order."""
+    return (atom for segment in axis for atom in segment)
+
+
+def occurrences(axis: Axis) -> Iterator[tuple[Atom, int, int, int]]:
+    """Every atom, where its segment starts, and the entries outside and inside the atom."""
+    start = 0
+    for segment in axis:
+        outer, size = 1, segment_size(segment)
+        for atom in segment:
+            yield atom, start, outer, size // (outer * atom.size)
+            outer *= atom.size
+        start += size
+
+
+@dataclass(frozen=True, slots=True)
+class _Reason:
     """Why a label is pinned, and the place in the model where that happened."""
 
     text: str
@@ -46,7 +106,7 @@ class Labels:
     def __init__(self) -> None:
         self.parents: list[int] = []
         self.parts: dict[int, Axis] = {}
-        self.pins: dict[int, Reason] = {}
+        self.pins: dict[int, _Reason] = {}
         self.indices: dict[int, int] = {}
         self.source: Callable[[], str] = str
         self.changes = 0
@@ -54,18 +114,17 @@ class Labels:
 
     def fresh(self, size: int) -> Axis:
         """An axis with a new label of its own."""
-        return uniform(size) if size < 2 else ((Atom(self.new_label(), size),),)
+        return uniform(size) if size < 2 else ((Atom(self._new_label(), size),),)
 
     def pinned(self, size: int, text: str) -> Axis:
         """An axis that nothing may permute."""
         axis = self.fresh(size)
         for atom in atoms_of(axis):
             if atom.label is not None:
-                self.pins[atom.label] = Reason(text, self.source())
+                self.pins[atom.label] = _Reason(text, self.source())
         return axis
 
-    def new_label(self) -> int:
-        """A label that nothing has yet."""
+    def _new_label(self) -> int:
         self.parents.append(len(self.parents))
         return len(self.parents) - 1
 
@@ -97,28 +156,26 @@ class Labels:
         if atom.label is None:
             return ((atom,),)
         root = self.find(atom.label)
-        if not self.is_split(root):
+        if not self._is_split(root):
             same = atom if root == atom.label else Atom(root, atom.size, atom.weight)
             return ((same,),) if atom.size > 1 else ((),)
         # From the innermost part outwards: a chain of splits can be longer than Python's stack.
         pending = [root]
         while pending:
-            deeper = [part for part in self.split_parts(pending[-1]) if self.split_parts(part)]
+            deeper = [part for part in self._split_parts(pending[-1]) if self._split_parts(part)]
             if not deeper:
                 innermost = pending.pop()
                 self.parts[innermost] = self.resolve(self.parts[innermost])
             pending.extend(deeper)
         return self.parts[root]
 
-    def is_split(self, root: int) -> bool:
-        """Whether a representative stands for its parts."""
+    def _is_split(self, root: int) -> bool:
         return root in self.parts and root not in self.pins
 
-    def split_parts(self, root: int) -> list[int]:
-        """The parts of a representative that are split themselves."""
+    def _split_parts(self, root: int) -> list[int]:
         labels = (atom.label for atom in atoms_of(self.parts.get(root, ())))
         roots = (self.find(label) for label in labels if label is not None)
-        return [part for part in roots if self.is_split(part)]
+        return [part for part in roots if self._is_split(part)]
 
     def multiply(self, axes: Iterable[Axis]) -> Axis:
         """The product of axes, the outermost first, as a sum of products.
@@ -137,7 +194,7 @@ class Labels:
                     terms = tuple(factor) * repeats
                     continue
                 self.pin(factor, "a sum of axes inside a product of axes")
-                factor = self.pinned(axis_size(factor), self.why(factor))
+                factor = self.pinned(axis_size(factor), self._why(factor))
             terms = tuple(term + segment for term in terms for segment in factor)
         return terms
 
@@ -152,7 +209,7 @@ class Labels:
     def pin(self, axis: Axis, text: str) -> None:
         """Let nothing permute or multiply the axis, along which entries meet each other."""
         for atom in atoms_of(axis):
-            self.pin_atom(atom, text)
+            self._pin_atom(atom, text)
             self.weights.require(Law.FIXED, None, [atom.weight])
             if atom.label is not None:
                 self.weights.mixed.add(atom.label)
@@ -160,17 +217,16 @@ class Labels:
     def hold(self, axis: Axis, text: str) -> None:
         """Let nothing permute the axis."""
         for atom in atoms_of(axis):
-            self.pin_atom(atom, text)
+            self._pin_atom(atom, text)
 
-    def pin_atom(self, atom: Atom, text: str) -> None:
-        """Let nothing permute the atom, whatever its label was split into."""
+    def _pin_atom(self, atom: Atom, text: str) -> None:
         if atom.label is None:
             return
         root = self.find(atom.label)
         if root in self.pins:
             return
         self.changes += 1
-        reason = Reason(text, self.source())
+        reason = _Reason(text, self.source())
         for part in atoms_of(self.expand(atom)):
             if part.label is not None:
                 self.pins.setdefault(part.label, reason)
@@ -187,24 +243,23 @@ class Labels:
                 if is_uniform(one):
                     return other
                 if all(atom.label is not None and self.is_fixed(atom) for atom in atoms_of(one)):
-                    self.hold(other, self.why(one))
+                    self.hold(other, self._why(one))
                     self.match_indices(one, other)
                     return one
             differences = boundaries(left) ^ boundaries(right)
             if not differences:
-                return tuple(map(self.align_segments, left, right))
+                return tuple(map(self._align_segments, left, right))
             if max(len(left), len(right)) > SEGMENTS:
-                return self.pin_together(left, right, "an axis of too many pieces")
+                return self._pin_together(left, right, "an axis of too many pieces")
             left, right = (sum(self.cut(axis, min(differences)), ()) for axis in (left, right))
 
-    def align_segments(self, left: Segment, right: Segment) -> Segment:
-        """Make two products move together, splitting labels into products where sizes differ."""
+    def _align_segments(self, left: Segment, right: Segment) -> Segment:
         result: Segment = ()
         while left:
             (left,), (right,) = self.resolve((left,)), self.resolve((right,))
             one, other = left[0], right[0]
             if one.size == other.size:
-                result += (self.unify(one, other),)
+                result += (self._unify(one, other),)
                 left, right = left[1:], right[1:]
             elif one.size % other.size == 0:
                 left = self.divide(one, other.size) + left[1:]
@@ -212,23 +267,21 @@ class Labels:
                 right = self.divide(other, one.size) + right[1:]
             else:
                 text = f"groups of {one.size} and of {other.size} on one axis"
-                (rest,) = self.pin_together((left,), (right,), text)
+                (rest,) = self._pin_together((left,), (right,), text)
                 return result + rest
         return result
 
-    def pin_together(self, left: Axis, right: Axis, text: str) -> Axis:
-        """Pin two axes that cannot move together."""
+    def _pin_together(self, left: Axis, right: Axis, text: str) -> Axis:
         self.pin(left, text)
         self.pin(right, text)
         return self.pinned(axis_size(left), text)
 
-    def unify(self, one: Atom, other: Atom) -> Atom:
-        """Make two atoms of one size move together."""
+    def _unify(self, one: Atom, other: Atom) -> Atom:
         if one.label is None or other.label is None:
             return one if other.label is None else other
         if self.is_fixed(one) or self.is_fixed(other):
             fixed, moving = (one, other) if self.is_fixed(one) else (other, one)
-            self.pin_atom(moving, self.why(((fixed,),)))
+            self._pin_atom(moving, self._why(((fixed,),)))
             self.match_indices(((fixed,),), ((moving,),))
             return fixed
         older, newer = sorted((self.find(one.label), self.find(other.label)))
@@ -256,30 +309,27 @@ class Labels:
             self.indices[start] = root
         return root
 
-    def why(self, axis: Axis) -> str:
-        """Why the first pinned atom of an axis is pinned."""
+    def _why(self, axis: Axis) -> str:
         roots = (self.find(atom.label) for atom in atoms_of(axis) if atom.label is not None)
         return next((self.pins[root].text for root in roots if root in self.pins), "")
 
     def divide(self, atom: Atom, outer: int) -> tuple[Atom, Atom]:
         """Split an atom into a product of ``outer`` and the rest."""
-        one, other = self.child(atom, outer), self.child(atom, atom.size // outer)
+        one, other = self._child(atom, outer), self._child(atom, atom.size // outer)
         self.split(atom, ((one, other),))
         return one, other
 
-    def bisect(self, atom: Atom, first: int) -> tuple[Segment, Segment]:
-        """Split an atom into a sum of its ``first`` entries and the rest."""
+    def _bisect(self, atom: Atom, first: int) -> tuple[Segment, Segment]:
         one, other = (
-            (self.child(atom, size),) if size > 1 else () for size in (first, atom.size - first)
+            (self._child(atom, size),) if size > 1 else () for size in (first, atom.size - first)
         )
         self.split(atom, (one, other))
         return one, other
 
-    def child(self, atom: Atom, size: int) -> Atom:
-        """A new atom for a part of an atom: uniform or pinned where the whole is."""
+    def _child(self, atom: Atom, size: int) -> Atom:
         if atom.label is None:
             return Atom(None, size)
-        label = self.new_label()
+        label = self._new_label()
         if self.is_fixed(atom):
             self.pins[label] = self.pins[self.find(atom.label)]
         return Atom(label, size)
@@ -306,7 +356,7 @@ class Labels:
             return left, right
         inner = size // segment[0].size
         if offset % inner == 0:
-            first, second = self.bisect(segment[0], offset // inner)
+            first, second = self._bisect(segment[0], offset // inner)
             return (*left, first + segment[1:]), (second + segment[1:], *right[1:])
         if self.is_fixed(segment[0]) and segment[0].size + len(axis) <= SEGMENTS:
             self.unfold(((segment[0],),))

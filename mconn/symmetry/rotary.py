@@ -32,7 +32,7 @@ PASSED = ("convert_element_type", "copy", *RESHAPED)
 
 
 @dataclass(frozen=True)
-class Half:
+class _Half:
     """One half of an axis of a value."""
 
     source: int
@@ -43,12 +43,12 @@ class Half:
 
 def recognise(program: Program) -> list[Equation]:
     """The equations of a program, with rotations of pairs as single equations."""
-    search = Search(program)
+    search = _Search(program)
     equations = [search.as_rotation(equation) or equation for equation in program.equations]
     return live(equations, program.outputs)
 
 
-class Search:
+class _Search:
     """Writes values as mixtures of the two halves of one axis."""
 
     def __init__(self, program: Program) -> None:
@@ -56,7 +56,7 @@ class Search:
         self.producers = {
             number: equation for equation in program.equations for number in equation.outputs
         }
-        self.halves: dict[int, Half] = {}
+        self.halves: dict[int, _Half] = {}
         self.mixtures: dict[int, Mixture | None] = {}
         self.constants: dict[int, set[int]] = {}
         self.symbols: dict[int, int] = {}
@@ -109,33 +109,32 @@ class Search:
         if equation is None:
             return None
         if equation.primitive in ("slice", "split"):
-            return self.slice_of(number, equation)
+            return self._slice_of(number, equation)
         if equation.primitive not in (*PASSED, "add", "add_any", "mul", "neg", "sub"):
             return None
         parts = [self.mixture(operand, depth - 1) for operand in equation.inputs]
         used = [part for part in parts if part is not None]
         found = [self.constants.get(operand, set()) for operand in equation.inputs]
         self.constants[number] = set().union(*found)
-        if equation.primitive in PASSED and used and is_same_order(self.program, equation):
+        if equation.primitive in PASSED and used and _is_same_order(self.program, equation):
             return used[0]
         if equation.primitive == "neg" and used:
-            return scaled(used[0], -1)
+            return _scaled(used[0], -1)
         if equation.primitive in ("add", "add_any", "sub") and len(used) == 2:
-            return added(used[0], scaled(used[1], -1 if equation.primitive == "sub" else 1))
+            return _added(used[0], _scaled(used[1], -1 if equation.primitive == "sub" else 1))
         if equation.primitive == "mul" and len(used) == 1:
             constant = equation.inputs[parts.index(None)]
             if self.program.shapes[constant]:
                 self.constants[number].add(constant)
-            return multiplied(used[0], self.symbol(constant))
+            return multiplied(used[0], self._symbol(constant))
         return None
 
-    def slice_of(self, number: int, equation: Equation) -> Mixture | None:
-        """A slice of one axis, as a mixture of itself."""
+    def _slice_of(self, number: int, equation: Equation) -> Mixture | None:
         (source,), parameters = equation.inputs, equation.parameters
         shape = self.program.shapes[source]
         if equation.primitive == "split":
             place, sizes = equation.outputs.index(number), list(map(int, parameters["sizes"]))
-            half = Half(source, parameters["axis"], sum(sizes[:place]), sizes[place])
+            half = _Half(source, parameters["axis"], sum(sizes[:place]), sizes[place])
             self.halves[number] = half
             return {number: {(): 1}}
         bounds = list(zip(parameters["start_indices"], parameters["limit_indices"], strict=True))
@@ -143,11 +142,10 @@ class Search:
         if len(cut) != 1 or any(step != 1 for step in parameters["strides"] or ()):
             return None
         start, limit = bounds[cut[0]]
-        self.halves[number] = Half(source, cut[0], start, limit - start)
+        self.halves[number] = _Half(source, cut[0], start, limit - start)
         return {number: {(): 1}}
 
-    def symbol(self, number: int, depth: int = DEPTH) -> int:
-        """A number for a constant; constants that are computed in the same way have the same."""
+    def _symbol(self, number: int, depth: int = DEPTH) -> int:
         if number not in self.symbols:
             equation, constant = self.producers.get(number), self.program.constants.get(number)
             key: object = ("value", number)
@@ -155,15 +153,14 @@ class Search:
                 key = ("constant", float(constant))
             elif equation is not None and not equation.bodies and depth > 0:
                 parameters = sorted((name, str(each)) for name, each in equation.parameters.items())
-                operands = tuple(self.symbol(operand, depth - 1) for operand in equation.inputs)
+                operands = tuple(self._symbol(operand, depth - 1) for operand in equation.inputs)
                 place = equation.outputs.index(number)
                 key = (equation.primitive, tuple(parameters), place, operands)
             self.symbols[number] = self.names.setdefault(key, len(self.names))
         return self.symbols[number]
 
 
-def is_same_order(program: Program, equation: Equation) -> bool:
-    """Whether a change of shape only adds or removes axes of size one."""
+def _is_same_order(program: Program, equation: Equation) -> bool:
     if equation.primitive not in RESHAPED:
         return True
     (operand, *_), (shape,) = equation.inputs, equation.shapes
@@ -171,16 +168,14 @@ def is_same_order(program: Program, equation: Equation) -> bool:
     return sizes[0] == sizes[1]
 
 
-def scaled(mixture: Mixture, factor: int) -> Mixture:
-    """A multiple of a mixture."""
+def _scaled(mixture: Mixture, factor: int) -> Mixture:
     return {
         number: {monomial: factor * count for monomial, count in polynomial.items()}
         for number, polynomial in mixture.items()
     }
 
 
-def added(one: Mixture, other: Mixture) -> Mixture:
-    """The sum of two mixtures."""
+def _added(one: Mixture, other: Mixture) -> Mixture:
     total = {number: dict(polynomial) for number, polynomial in one.items()}
     for number, polynomial in other.items():
         coefficient = total.setdefault(number, {})

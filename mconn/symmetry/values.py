@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from mconn.jaxprs import Equation, Program
 from mconn.symmetry.group import Value
-from mconn.symmetry.labels import Labels
-from mconn.symmetry.layout import Layout, atoms_of, occurrences
+from mconn.symmetry.labels import Labels, Layout, atoms_of, occurrences
 from mconn.symmetry.rules.contraction import REDUCTIONS, summed_axes
 from mconn.symmetry.rules.elementwise import is_nonlinear
 from mconn.symmetry.rules.structural import CUTS
@@ -47,8 +46,8 @@ class Flow:
         readers = [equation for equation in self.equations if equation.primitive not in CUTS]
         read = [*program.outputs, *(number for equation in readers for number in equation.inputs)]
         self.used = {label for number in read for label in self.carried(number)}
-        self.contracted = self.operands_by_label(summed_axes)
-        self.reduced = self.operands_by_label(reduced_axes)
+        self.contracted = self._operands_by_label(summed_axes)
+        self.reduced = self._operands_by_label(reduced_axes)
 
     def carried(self, number: int) -> list[int]:
         """The labels of a value, in the order of its axes."""
@@ -66,7 +65,7 @@ class Flow:
                 if output in self.dependent:
                     for label in self.carried(output):
                         if label not in born:
-                            born[label] = self.leaves_behind(equation, label)
+                            born[label] = self._leaves_behind(equation, label)
         return born
 
     def meetings(self) -> dict[str, int]:
@@ -79,8 +78,7 @@ class Flow:
                         order.setdefault(leaf, len(order))
         return order
 
-    def leaves_behind(self, equation: Equation, label: int) -> tuple[str, ...]:
-        """The leaves from which the operands with a label are made, where no input takes part."""
+    def _leaves_behind(self, equation: Equation, label: int) -> tuple[str, ...]:
         return tuple(
             leaf
             for number in equation.inputs
@@ -91,13 +89,12 @@ class Flow:
     def values(self, label: int) -> tuple[Value, ...]:
         """The values in which the axis of a label lives: before, and after its nonlinearity."""
         after = self.contracted.get(label) or self.reduced.get(label, {})
-        before = dict.fromkeys(self.before(number, label) for number in after)
-        return (*self.located(before, label, "before"), *self.located(after, label, "after"))
+        before = dict.fromkeys(self._before(number, label) for number in after)
+        return (*self._located(before, label, "before"), *self._located(after, label, "after"))
 
-    def operands_by_label(
+    def _operands_by_label(
         self, axes_of: Callable[[Equation], Sequence[Sequence[int]]]
     ) -> dict[int, dict[int, None]]:
-        """For every label the dependent operands that have it on an axis given by ``axes_of``."""
         operands: dict[int, dict[int, None]] = {}
         for equation in self.equations:
             for number, axes in zip(equation.inputs, axes_of(equation), strict=False):
@@ -107,7 +104,7 @@ class Flow:
                             operands.setdefault(atom.label, {})[number] = None
         return operands
 
-    def before(self, number: int, label: int) -> int:
+    def _before(self, number: int, label: int) -> int:
         """The value that the nonlinearity which makes a value is applied to, or the value itself.
 
         Going back from the value, it is the first one from which alone, with a nonlinearity on the
@@ -131,8 +128,7 @@ class Flow:
             if is_bent and len(frontier) == 1:
                 return frontier.pop()
 
-    def located(self, numbers: Iterable[int], label: int, moment: str) -> Iterator[Value]:
-        """The segments of values that a label covers, on the first axis that has it."""
+    def _located(self, numbers: Iterable[int], label: int, moment: str) -> Iterator[Value]:
         for number in numbers:
             primitive = self.equations[self.producers[number]].traced_as
             for i, axis in enumerate(self.layouts[number]):

@@ -4,8 +4,8 @@ Let every unit i of a label be multiplied by t_i to some power, its *weight*, wh
 a parameter. Every axis of every value inside the network has such a weight then, and every
 primitive ties the weights of its operands to those of its output by a *law*. The powers that solve
 all these equations are symmetries: over the rationals positive scalings, over the field of two
-elements signs, for planes of two units angles (`mconn.symmetry.multipliers`). A weight of 1 or -1
-under nothing but linear laws stands for any invertible matrix (`mconn.symmetry.matrices`).
+elements signs, for planes of two units angles (`mconn.symmetry.solutions`). A weight of 1 or -1
+under nothing but linear laws stands for any invertible matrix (`mconn.symmetry.solutions`).
 """
 
 from collections.abc import Sequence

@@ -7,7 +7,7 @@ has symmetries of its own, which the tests would find.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from math import ceil
 from typing import Any
 
@@ -16,16 +16,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mconn import symmetry
 from mconn.models import Llama, grouped_attention
+from mconn.symmetry import Group
 from mconn.trees import named_leaves
-
-QUICK = {"xla_backend_optimization_level": 0}
-"""How to compile: the programs run only once."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """A network in double precision, with inputs for more than four outputs per parameter."""
+    """A network in double precision, with inputs for four outputs per parameter."""
 
     apply: Callable[..., Any]
     params: Any
@@ -172,10 +171,10 @@ class DenseNet(nn.Module):
 class UNet(nn.Module):
     @nn.compact
     def __call__(self, x):
-        skipped = nn.gelu(nn.Conv(3, (2, 2))(x))
-        x = nn.gelu(nn.Conv(4, (2, 2))(nn.max_pool(skipped, (2, 2), (2, 2))))
+        skipped = nn.gelu(nn.Conv(3, (1, 2))(x))
+        x = nn.gelu(nn.Conv(4, (2, 1))(nn.max_pool(skipped, (2, 2), (2, 2))))
         x = nn.ConvTranspose(2, (2, 2), (2, 2))(x)
-        return nn.Conv(3, (1, 1))(nn.gelu(nn.Conv(5, (2, 2))(jnp.concatenate([skipped, x], -1))))
+        return nn.Conv(3, (1, 1))(nn.gelu(nn.Conv(5, (1, 2))(jnp.concatenate([skipped, x], -1))))
 
 
 class Mixer(nn.Module):
@@ -292,3 +291,11 @@ FAMILIES: dict[str, Callable[[], Family]] = {
     "mixture of experts": lambda: linen(Experts(), 6),
     "scan": lambda: linen(Scanned(), 6),
 }
+
+
+@cache
+def discovered(name: str) -> tuple[Family, Group]:
+    """A family and its group; found once for all tests."""
+    with jax.enable_x64(True):
+        family = FAMILIES[name]()
+        return family, symmetry.discover(family.apply, family.params, family.x)

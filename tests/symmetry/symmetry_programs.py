@@ -179,7 +179,7 @@ def random_network(steps: list[tuple[int, int, int, int]]) -> tuple[Any, Any, An
 
     def shapes(x: Any) -> dict[str, tuple[int, ...]]:
         weights = Weights()
-        run(weights, x)
+        jax.eval_shape(lambda x: run(weights, x), x)
         return weights.shapes
 
     random = np.random.default_rng(len(steps))

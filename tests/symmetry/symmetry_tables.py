@@ -23,11 +23,6 @@ def table(group: Group) -> Table:
     return found
 
 
-def parsed(text: str) -> dict[str, str]:
-    """``{name: size}`` of a line of a table."""
-    return dict(entry.split(" ", 1) for entry in text.split(", "))
-
-
 def residual(block: str, inner: int, blocks: tuple[int, ...], width: int, wide: int) -> Table:
     """The table of a ResNet with BatchNorm and projections.
 
@@ -62,297 +57,179 @@ def numbered(block: str, blocks: tuple[int, ...]) -> Iterator[tuple[int, int, st
         yield stage, i, f"{block}_{number}"
 
 
-TEXTS: dict[str, dict[str, str]] = {
-    "mlp relu": {
-        "permutation": "Dense_0 6, Dense_1 7",
-        "scaling": "Dense_0 6, Dense_1 7",
-    },
-    "mlp tanh": {
-        "permutation": "Dense_0 6, Dense_1 7",
-        "sign": "Dense_0 6, Dense_1 7",
-    },
-    "mlp gelu": {
-        "permutation": "Dense_0 6, Dense_1 7",
-    },
-    "mlp leaky relu": {
-        "permutation": "Dense_0 6, Dense_1 7",
-        "scaling": "Dense_0 6, Dense_1 7",
-    },
-    "mlp silu": {
-        "permutation": "Dense_0 6, Dense_1 7",
-    },
-    "mlp identity": {
-        "general linear": "Dense_0 6, Dense_1 7",
-    },
-    "mlp softplus": {
-        "permutation": "Dense_0 6, Dense_1 7",
-    },
-    "mlp layer norm": {
-        "permutation": "Dense_0 6, Dense_1 7",
-        "scaling": "LayerNorm_0 6, LayerNorm_1 7",
-    },
-    "mlp batch norm": {
-        "permutation": "Dense_0 6, Dense_1 7",
-        "scaling": "Dense_0 6, BatchNorm_0 6, Dense_1 7, BatchNorm_1 7",
-        "sign": "Dense_0 6, Dense_1 7",
-    },
-    "mlp batch norm training": {
-        "permutation": "Dense_0 6, Dense_1 7",
-        "scaling": "BatchNorm_0 6, BatchNorm_1 7",
-        "sign": "Dense_0 6, Dense_1 7",
-    },
-    "cnn": {
-        "permutation": "Conv_0 4, Conv_1 6, Dense_0 5",
-        "scaling": "Conv_0 4, Conv_1 6, Dense_0 5",
-    },
-    "cnn layer norm": {
-        "permutation": "Conv_0 4, Conv_1 6, Dense_0 5",
-        "scaling": "LayerNorm_0 4, LayerNorm_1 6, Dense_0 5",
-    },
-    "cnn batch norm": {
-        "permutation": "Conv_0 4, Conv_1 6, Dense_0 5",
-        "scaling": "Conv_0 4, BatchNorm_0 4, Conv_1 6, BatchNorm_1 6, Dense_0 5",
-        "sign": "Conv_0 4, Conv_1 6",
-    },
-    "cnn instance norm": {
-        "permutation": "Conv_0 4, Conv_1 6, Dense_0 5",
-        "scaling": "InstanceNorm_0 4, InstanceNorm_1 6, Dense_0 5",
-        "sign": "Conv_0 4, Conv_1 6",
-    },
-    "cnn average pool": {
-        "permutation": "Conv_0 4, Conv_1 6, Dense_0 5",
-        "scaling": "Conv_0 4, Conv_1 6, Dense_0 5",
-    },
-    "cnn group norm": {
-        "permutation": "Conv_0 2, Conv_0#2 2 x 2, Conv_1 2, Conv_1#2 2 x 3, Dense_0 5",
-        "sign": "Conv_0 2, Conv_1 2",
-        "scaling": "GroupNorm_0 2 x 2, GroupNorm_1 2 x 3, Dense_0 5",
-    },
-    "residual mlp": {
-        "permutation": "Dense_0 6, Dense_1 7, Dense_3 7",
-        "scaling": "LayerNorm_0 6, LayerNorm_1 6, Dense_1 7, Dense_3 7",
-        "sign": "LayerNorm_0 6, LayerNorm_1 6",
-    },
-    "resnet projection": {
-        "permutation": "Conv_0 4, Conv_1 4, Conv_3 8, Conv_4 8",
-        "scaling": "LayerNorm_0 4, LayerNorm_1 4, LayerNorm_3 8, LayerNorm_4 8",
-    },
-    "resnet padding": {
-        "permutation": "Conv_0 4, Conv_1 4, Conv_3 8, Conv_4 2, Conv_4#2 2",
-        "scaling": "LayerNorm_0 4, LayerNorm_1 4, LayerNorm_3 8",
-    },
-    "densenet": {
-        "permutation": "Conv_0 4, Conv_1 3, Conv_2 3",
-        "scaling": "Conv_0 4, Conv_1 3, Conv_2 3",
-    },
-    "densenet flatten": {
-        "permutation": "Conv_0 4, Conv_1 3, Conv_2 3",
-        "scaling": "Conv_0 4, Conv_1 3, Conv_2 3",
-    },
-    "separable convolutions": {
-        "permutation": "Conv_0 4, Conv_1 4 x 2, Conv_2 6",
-        "scaling": "Conv_0 4, Conv_1 4 x 2, Conv_2 6, Conv_3 6",
-    },
-    "squeeze and excitation": {
-        "permutation": "Conv_0 6, Dense_0 2",
-        "scaling": "Conv_0 6, Dense_0 2",
-    },
-    "root mean square norm": {
-        "orthogonal": "Dense_0 6",
-        "permutation": "Dense_2 5, Dense_4 5",
-    },
-    "attention": {
-        "permutation": "Dense_0 6, MultiHeadDotProductAttention_0/query 2",
-        "scaling": "LayerNorm_0 6",
-        "sign": "LayerNorm_0 6",
-        "general linear": (
-            "MultiHeadDotProductAttention_0/query#2 2 x 4, "
-            "MultiHeadDotProductAttention_0/value 2 x 4"
-        ),
-    },
-    "lstm": {
-        "permutation": "OptimizedLSTMCell_0/hi 6",
-        "sign": "OptimizedLSTMCell_0/hi 6",
-    },
-    "gru": {
-        "permutation": "GRUCell_0/ir 6",
-        "sign": "GRUCell_0/hr 6",
-    },
-    "vision transformer": {
-        "permutation": "Conv_0 6, MultiHeadDotProductAttention_0/query 2, Dense_0 7",
-        "scaling": "LayerNorm_1 6, LayerNorm_2 6, LayerNorm_0 6",
-        "sign": "LayerNorm_1 6, LayerNorm_2 6, LayerNorm_0 6",
-        "general linear": (
-            "MultiHeadDotProductAttention_0/query#2 2 x 4, "
-            "MultiHeadDotProductAttention_0/value 2 x 4"
-        ),
-    },
-    "half precision": {
-        "permutation": "Dense_0 6, Dense_1 7",
-        "sign": "Dense_0 6, Dense_1 7",
-    },
-    "scanned layers": {
-        "general linear": "Dense_0 6",
-        "permutation": "ScanBlock_0/Dense_0 3 x 5",
-        "sign": "ScanBlock_0/Dense_0 3 x 5",
-    },
-    "named tuples": {
-        "permutation": "0 6",
-        "sign": "0 6",
-    },
-    "lists": {
-        "permutation": "0 6, 1 7",
-    },
-    "tied autoencoder": {
-        "permutation": "w 6",
-    },
-    "recurrent": {
-        "permutation": "in 6",
-        "sign": "in 6",
-    },
-    "low rank": {
-        "permutation": "b 6",
-        "scaling": "b 6",
-        "general linear": "a 2",
-    },
-    "gated": {
-        "permutation": "in 6",
-        "scaling": "in 6",
-        "sign": "in 6",
-    },
-    "summed products": {
-        "general linear": "w 6",
-    },
-    "committee": {
-        "permutation": "w 6",
-    },
-    "softmax": {
-        "permutation": "w 6",
-    },
-    "sort": {
-        "permutation": "w 6",
-    },
-    "cond": {
-        "permutation": "w 6",
-    },
-    "loop": {
-        "permutation": "w 6",
-        "sign": "w 6",
-    },
-    "scan over time": {
-        "permutation": "in 6",
-        "sign": "in 6",
-    },
-    "wrapped": {
-        "permutation": "w 6",
-        "sign": "w 6",
-    },
-    "u-net": {
-        "permutation": "Conv_0 4, Conv_1 6, Conv_2 7",
-        "general linear": "ConvTranspose_0 5",
-    },
-    "mlp-mixer": {
-        "permutation": "Conv_0 6, Dense_1 5, Dense_3 7, Dense_5 5, Dense_7 7",
-        "scaling": "LayerNorm_1 6, LayerNorm_3 6, LayerNorm_4 6",
-        "sign": "LayerNorm_1 6, LayerNorm_3 6, LayerNorm_4 6",
-    },
-    "mixture of experts": {
-        "general linear": "Dense_0 6",
-        "permutation": "Dense_1 3, params/up 3 x 5",
-    },
-    "gpt-2": {
-        "permutation": (
-            "Embed_0 8, GPT2Block_0/Dense_0 2, GPT2Block_0/Dense_3 32, "
-            "GPT2Block_1/Dense_0 2, GPT2Block_1/Dense_3 32"
-        ),
-        "scaling": (
-            "GPT2Block_0/LayerNorm_0 8, GPT2Block_0/LayerNorm_1 8, "
-            "GPT2Block_1/LayerNorm_0 8, GPT2Block_1/LayerNorm_1 8"
-        ),
-        "sign": (
-            "GPT2Block_0/LayerNorm_0 8, GPT2Block_0/LayerNorm_1 8, "
-            "GPT2Block_1/LayerNorm_0 8, GPT2Block_1/LayerNorm_1 8"
-        ),
-        "general linear": (
-            "GPT2Block_0/Dense_0#2 2 x 4, GPT2Block_0/Dense_0#3 2 x 4, "
-            "GPT2Block_1/Dense_0#2 2 x 4, GPT2Block_1/Dense_0#3 2 x 4"
-        ),
-    },
-    "llama": {
-        "permutation": (
-            "Embed_0 24, LlamaBlock_0/query 2, LlamaBlock_0/query#2 2 x 3, "
-            "LlamaBlock_0/gate 10, LlamaBlock_1/query 2, LlamaBlock_1/query#2 2 x 3, "
-            "LlamaBlock_1/gate 10"
-        ),
-        "scaling": (
-            "LlamaBlock_0/RMSNorm_0 24, LlamaBlock_0/RMSNorm_1 24, "
-            "LlamaBlock_1/RMSNorm_0 24, LlamaBlock_1/RMSNorm_1 24, RMSNorm_0 24, "
-            "LlamaBlock_0/query 2 x 2, LlamaBlock_0/up 10, LlamaBlock_1/query 2 x 2, "
-            "LlamaBlock_1/up 10"
-        ),
-        "sign": (
-            "Embed_0 24, LlamaBlock_0/RMSNorm_0 24, LlamaBlock_0/RMSNorm_1 24, "
-            "LlamaBlock_1/RMSNorm_0 24, LlamaBlock_1/RMSNorm_1 24, RMSNorm_0 24, "
-            "LlamaBlock_0/up 10, LlamaBlock_1/up 10"
-        ),
-        "rotation": "LlamaBlock_0/query 2 x 2 x 2, LlamaBlock_1/query 2 x 2 x 2",
-        "general linear": "LlamaBlock_0/value 2 x 4, LlamaBlock_1/value 2 x 4",
-    },
-    "vgg16": {
-        "permutation": (
-            "Conv_0 2, Conv_1 2, Conv_2 4, Conv_3 4, Conv_4 8, Conv_5 8, Conv_6 8, "
-            "Conv_7 16, Conv_8 16, Conv_9 16, Conv_10 16, Conv_11 16, Conv_12 16, "
-            "Dense_0 16, Dense_1 16"
-        ),
-        "scaling": (
-            "LayerNorm_0 2, LayerNorm_1 2, LayerNorm_2 4, LayerNorm_3 4, "
-            "LayerNorm_4 8, LayerNorm_5 8, LayerNorm_6 8, LayerNorm_7 16, "
-            "LayerNorm_8 16, LayerNorm_9 16, LayerNorm_10 16, LayerNorm_11 16, "
-            "LayerNorm_12 16, Dense_0 16, Dense_1 16"
-        ),
-    },
-    "resnet-20 padding": {
-        "permutation": (
-            "Conv_0 2, BasicBlock_0/Conv_0 2, BasicBlock_1/Conv_0 2, "
-            "BasicBlock_2/Conv_0 2, BasicBlock_3/Conv_0 4, BasicBlock_4/Conv_0 4, "
-            "BasicBlock_5/Conv_0 4, BasicBlock_6/Conv_0 8, BasicBlock_6/Conv_1 2, "
-            "BasicBlock_6/Conv_1#2 2, BasicBlock_7/Conv_0 8, BasicBlock_8/Conv_0 8"
-        ),
-        "scaling": (
-            "BasicBlock_0/Conv_1 2, BasicBlock_1/Conv_1 2, BasicBlock_2/Conv_1 2, "
-            "BasicBlock_3/Conv_1 2, BasicBlock_4/Conv_1 2, BasicBlock_5/Conv_1 2, "
-            "BasicBlock_6/Conv_1 2, BasicBlock_7/Conv_1 2, BasicBlock_8/Conv_1 2, "
-            "Conv_0 2, BatchNorm_0 2, BasicBlock_0/Conv_0 2, "
-            "BasicBlock_0/BatchNorm_0 2, BasicBlock_1/Conv_0 2, "
-            "BasicBlock_1/BatchNorm_0 2, BasicBlock_2/Conv_0 2, "
-            "BasicBlock_2/BatchNorm_0 2, BasicBlock_3/Conv_0 4, "
-            "BasicBlock_3/BatchNorm_0 4, BasicBlock_4/Conv_0 4, "
-            "BasicBlock_4/BatchNorm_0 4, BasicBlock_5/Conv_0 4, "
-            "BasicBlock_5/BatchNorm_0 4, BasicBlock_6/Conv_0 8, "
-            "BasicBlock_6/BatchNorm_0 8, BasicBlock_6/Conv_1#2 2, "
-            "BasicBlock_7/Conv_1#2 2, BasicBlock_8/Conv_1#2 2, "
-            "BasicBlock_6/Conv_1#3 2, BasicBlock_7/Conv_1#3 2, "
-            "BasicBlock_8/Conv_1#3 2, BasicBlock_7/Conv_0 8, "
-            "BasicBlock_7/BatchNorm_0 8, BasicBlock_8/Conv_0 8, "
-            "BasicBlock_8/BatchNorm_0 8"
-        ),
-        "sign": (
-            "BasicBlock_0/Conv_1 2, BasicBlock_1/Conv_1 2, BasicBlock_2/Conv_1 2, "
-            "BasicBlock_3/Conv_1 2, BasicBlock_4/Conv_1 2, BasicBlock_5/Conv_1 2, "
-            "BasicBlock_6/Conv_1 2, BasicBlock_7/Conv_1 2, BasicBlock_8/Conv_1 2, "
-            "Conv_0 2, BasicBlock_0/Conv_0 2, BasicBlock_1/Conv_0 2, "
-            "BasicBlock_2/Conv_0 2, BasicBlock_3/Conv_0 4, BasicBlock_4/Conv_0 4, "
-            "BasicBlock_5/Conv_0 4, BasicBlock_6/Conv_0 8, BasicBlock_6/Conv_1#2 2, "
-            "BasicBlock_7/Conv_1#2 2, BasicBlock_8/Conv_1#2 2, "
-            "BasicBlock_6/Conv_1#3 2, BasicBlock_7/Conv_1#3 2, "
-            "BasicBlock_8/Conv_1#3 2, BasicBlock_7/Conv_0 8, BasicBlock_8/Conv_0 8"
-        ),
-    },
-}
+TEXT = """
+mlp relu
+    permutation, scaling: Dense_0 6, Dense_1 7
+mlp tanh
+    permutation, sign: Dense_0 6, Dense_1 7
+mlp gelu
+    permutation: Dense_0 6, Dense_1 7
+mlp leaky relu
+    permutation, scaling: Dense_0 6, Dense_1 7
+mlp silu
+    permutation: Dense_0 6, Dense_1 7
+mlp identity
+    general linear: Dense_0 6, Dense_1 7
+mlp softplus
+    permutation: Dense_0 6, Dense_1 7
+mlp layer norm
+    permutation: Dense_0 6, Dense_1 7
+    scaling: LayerNorm_0 6, LayerNorm_1 7
+mlp batch norm
+    permutation, sign: Dense_0 6, Dense_1 7
+    scaling: Dense_0 6, BatchNorm_0 6, Dense_1 7, BatchNorm_1 7
+mlp batch norm training
+    permutation, sign: Dense_0 6, Dense_1 7
+    scaling: BatchNorm_0 6, BatchNorm_1 7
+cnn
+    permutation, scaling: Conv_0 4, Conv_1 6, Dense_0 5
+cnn layer norm
+    permutation: Conv_0 4, Conv_1 6, Dense_0 5
+    scaling: LayerNorm_0 4, LayerNorm_1 6, Dense_0 5
+cnn batch norm
+    permutation: Conv_0 4, Conv_1 6, Dense_0 5
+    scaling: Conv_0 4, BatchNorm_0 4, Conv_1 6, BatchNorm_1 6, Dense_0 5
+    sign: Conv_0 4, Conv_1 6
+cnn instance norm
+    permutation: Conv_0 4, Conv_1 6, Dense_0 5
+    scaling: InstanceNorm_0 4, InstanceNorm_1 6, Dense_0 5
+    sign: Conv_0 4, Conv_1 6
+cnn average pool
+    permutation, scaling: Conv_0 4, Conv_1 6, Dense_0 5
+cnn group norm
+    permutation: Conv_0 2, Conv_0#2 2 x 2, Conv_1 2, Conv_1#2 2 x 3, Dense_0 5
+    sign: Conv_0 2, Conv_1 2
+    scaling: GroupNorm_0 2 x 2, GroupNorm_1 2 x 3, Dense_0 5
+residual mlp
+    permutation: Dense_0 6, Dense_1 7, Dense_3 7
+    scaling: LayerNorm_0 6, LayerNorm_1 6, Dense_1 7, Dense_3 7
+    sign: LayerNorm_0 6, LayerNorm_1 6
+resnet projection
+    permutation: Conv_0 4, Conv_1 4, Conv_3 8, Conv_4 8
+    scaling: LayerNorm_0 4, LayerNorm_1 4, LayerNorm_3 8, LayerNorm_4 8
+resnet padding
+    permutation: Conv_0 4, Conv_1 4, Conv_3 8, Conv_4 2, Conv_4#2 2
+    scaling: LayerNorm_0 4, LayerNorm_1 4, LayerNorm_3 8
+densenet
+    permutation, scaling: Conv_0 4, Conv_1 3, Conv_2 3
+densenet flatten
+    permutation, scaling: Conv_0 4, Conv_1 3, Conv_2 3
+separable convolutions
+    permutation: Conv_0 4, Conv_1 4 x 2, Conv_2 6
+    scaling: Conv_0 4, Conv_1 4 x 2, Conv_2 6, Conv_3 6
+squeeze and excitation
+    permutation, scaling: Conv_0 6, Dense_0 2
+root mean square norm
+    orthogonal: Dense_0 6
+    permutation: Dense_2 5, Dense_4 5
+attention
+    permutation: Dense_0 6, MultiHeadDotProductAttention_0/query 2
+    scaling, sign: LayerNorm_0 6
+    general linear: MultiHeadDotProductAttention_0/query#2 2 x 4,
+        MultiHeadDotProductAttention_0/value 2 x 4
+lstm
+    permutation, sign: OptimizedLSTMCell_0/hi 6
+gru
+    permutation: GRUCell_0/ir 6
+    sign: GRUCell_0/hr 6
+vision transformer
+    permutation: Conv_0 6, MultiHeadDotProductAttention_0/query 2, Dense_0 7
+    scaling, sign: LayerNorm_1 6, LayerNorm_2 6, LayerNorm_0 6
+    general linear: MultiHeadDotProductAttention_0/query#2 2 x 4,
+        MultiHeadDotProductAttention_0/value 2 x 4
+half precision
+    permutation, sign: Dense_0 6, Dense_1 7
+scanned layers
+    general linear: Dense_0 6
+    permutation, sign: ScanBlock_0/Dense_0 3 x 5
+named tuples
+    permutation, sign: 0 6
+lists
+    permutation: 0 6, 1 7
+tied autoencoder
+    permutation: w 6
+recurrent
+    permutation, sign: in 6
+low rank
+    permutation, scaling: b 6
+    general linear: a 2
+gated
+    permutation, scaling, sign: in 6
+summed products
+    general linear: w 6
+committee
+    permutation: w 6
+softmax
+    permutation: w 6
+sort
+    permutation: w 6
+cond
+    permutation: w 6
+loop
+    permutation, sign: w 6
+scan over time
+    permutation, sign: in 6
+wrapped
+    permutation, sign: w 6
+u-net
+    permutation: Conv_0 4, Conv_1 6, Conv_2 7
+    general linear: ConvTranspose_0 5
+mlp-mixer
+    permutation: Conv_0 6, Dense_1 5, Dense_3 7, Dense_5 5, Dense_7 7
+    scaling, sign: LayerNorm_1 6, LayerNorm_3 6, LayerNorm_4 6
+mixture of experts
+    general linear: Dense_0 6
+    permutation: Dense_1 3, params/up 3 x 5
+gpt-2
+    permutation: Embed_0 8, GPT2Block_0/Dense_0 2, GPT2Block_0/Dense_3 32, GPT2Block_1/Dense_0 2,
+        GPT2Block_1/Dense_3 32
+    scaling, sign: GPT2Block_0/LayerNorm_0 8, GPT2Block_0/LayerNorm_1 8, GPT2Block_1/LayerNorm_0
+        8, GPT2Block_1/LayerNorm_1 8
+    general linear: GPT2Block_0/Dense_0#2 2 x 4, GPT2Block_0/Dense_0#3 2 x 4,
+        GPT2Block_1/Dense_0#2 2 x 4, GPT2Block_1/Dense_0#3 2 x 4
+llama
+    permutation: Embed_0 24, LlamaBlock_0/query 2, LlamaBlock_0/query#2 2 x 3, LlamaBlock_0/gate
+        10, LlamaBlock_1/query 2, LlamaBlock_1/query#2 2 x 3, LlamaBlock_1/gate 10
+    scaling: LlamaBlock_0/RMSNorm_0 24, LlamaBlock_0/RMSNorm_1 24, LlamaBlock_1/RMSNorm_0 24,
+        LlamaBlock_1/RMSNorm_1 24, RMSNorm_0 24, LlamaBlock_0/query 2 x 2, LlamaBlock_0/up 10,
+        LlamaBlock_1/query 2 x 2, LlamaBlock_1/up 10
+    sign: Embed_0 24, LlamaBlock_0/RMSNorm_0 24, LlamaBlock_0/RMSNorm_1 24, LlamaBlock_1/RMSNorm_0
+        24, LlamaBlock_1/RMSNorm_1 24, RMSNorm_0 24, LlamaBlock_0/up 10, LlamaBlock_1/up 10
+    rotation: LlamaBlock_0/query 2 x 2 x 2, LlamaBlock_1/query 2 x 2 x 2
+    general linear: LlamaBlock_0/value 2 x 4, LlamaBlock_1/value 2 x 4
+vgg16
+    permutation: Conv_0 2, Conv_1 2, Conv_2 4, Conv_3 4, Conv_4 8, Conv_5 8, Conv_6 8, Conv_7 16,
+        Conv_8 16, Conv_9 16, Conv_10 16, Conv_11 16, Conv_12 16, Dense_0 16, Dense_1 16
+    scaling: LayerNorm_0 2, LayerNorm_1 2, LayerNorm_2 4, LayerNorm_3 4, LayerNorm_4 8,
+        LayerNorm_5 8, LayerNorm_6 8, LayerNorm_7 16, LayerNorm_8 16, LayerNorm_9 16, LayerNorm_10
+        16, LayerNorm_11 16, LayerNorm_12 16, Dense_0 16, Dense_1 16
+deep resnet padding
+    permutation: Conv_0 2, BasicBlock_0/Conv_0 2, BasicBlock_1/Conv_0 4, BasicBlock_2/Conv_0 8,
+        BasicBlock_2/Conv_1 2, BasicBlock_2/Conv_1#2 2
+    scaling: BasicBlock_0/Conv_1 2, BasicBlock_1/Conv_1 2, BasicBlock_2/Conv_1 2, Conv_0 2,
+        BatchNorm_0 2, BasicBlock_0/Conv_0 2, BasicBlock_0/BatchNorm_0 2, BasicBlock_1/Conv_0 4,
+        BasicBlock_1/BatchNorm_0 4, BasicBlock_2/Conv_0 8, BasicBlock_2/BatchNorm_0 8,
+        BasicBlock_2/Conv_1#2 2, BasicBlock_2/Conv_1#3 2
+    sign: BasicBlock_0/Conv_1 2, BasicBlock_1/Conv_1 2, BasicBlock_2/Conv_1 2, Conv_0 2,
+        BasicBlock_0/Conv_0 2, BasicBlock_1/Conv_0 4, BasicBlock_2/Conv_0 8, BasicBlock_2/Conv_1#2
+        2, BasicBlock_2/Conv_1#3 2
+"""
 
-TABLES: dict[str, Table] = {
-    name: {kind: parsed(text) for kind, text in texts.items()} for name, texts in TEXTS.items()
-} | {
+
+def parsed(text: str) -> dict[str, Table]:
+    """The tables of a text: the name of a network, and behind it the generators by kinds."""
+    tables: dict[str, Table] = {}
+    for line in text.replace("\n        ", " ").strip().splitlines():
+        if not line.startswith(" "):
+            here = tables.setdefault(line, {})
+        else:
+            kinds, entries = line.strip().split(": ")
+            sizes = dict(entry.split(" ", 1) for entry in entries.split(", "))
+            here |= dict.fromkeys(kinds.split(", "), sizes)
+    return tables
+
+
+TABLES = parsed(TEXT) | {
     "resnet-20": residual("BasicBlock", 1, (3, 3, 3), 2, 2),
-    "resnet-50": residual("Bottleneck", 2, (3, 4, 6, 3), 2, 8),
+    "deep resnet bottleneck": residual("Bottleneck", 2, (2, 2), 2, 8),
 }

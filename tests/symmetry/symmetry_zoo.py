@@ -1,13 +1,18 @@
-"""Small networks with the generators that they must have."""
+"""Small networks of every kind, and whole architectures at small sizes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from mconn import symmetry
+from mconn.models import GPT2, VGG16, Llama, ResNet as DeepResNet, resnet20
+from mconn.symmetry import Group
 
 
 @dataclass(frozen=True)
@@ -208,6 +213,53 @@ class Scanned(nn.Module):
         return nn.Dense(3)(stack()(x, None)[0])
 
 
+class UNet(nn.Module):
+    """One level down and up again; the skip connection is a concatenation."""
+
+    @nn.compact
+    def __call__(self, x):
+        skipped = nn.gelu(nn.Conv(4, (3, 3))(x))
+        x = nn.gelu(nn.Conv(6, (3, 3))(nn.max_pool(skipped, (2, 2), (2, 2))))
+        x = nn.ConvTranspose(5, (2, 2), (2, 2))(x)
+        x = nn.gelu(nn.Conv(7, (3, 3))(jnp.concatenate([skipped, x], -1)))
+        return nn.Conv(3, (1, 1))(x)
+
+
+class Mixer(nn.Module):
+    """MLPs over positions and over channels, in turns (Tolstikhin et al. 2021)."""
+
+    @nn.compact
+    def __call__(self, x):
+        x = nn.Conv(6, (4, 4), (4, 4))(x).reshape(x.shape[0], -1, 6)
+        for _ in range(2):
+            y = nn.LayerNorm()(x).swapaxes(1, 2)
+            x = x + nn.Dense(4)(nn.gelu(nn.Dense(5)(y))).swapaxes(1, 2)
+            x = x + nn.Dense(6)(nn.gelu(nn.Dense(7)(nn.LayerNorm()(x))))
+        return nn.Dense(3)(nn.LayerNorm()(x).mean(1))
+
+
+class Experts(nn.Module):
+    """A mixture of experts: every token takes a softmax-weighted mean of all of them."""
+
+    experts: int = 3
+    hidden: int = 5
+
+    @nn.compact
+    def __call__(self, x):
+        x = nn.Dense(6)(x)
+        draw = nn.initializers.normal()
+        up = self.param("up", draw, (self.experts, 6, self.hidden))
+        down = self.param("down", draw, (self.experts, self.hidden, 6))
+        routed = nn.softmax(nn.Dense(self.experts)(x))
+        hidden = nn.gelu(jnp.einsum("btd,edh->bteh", x, up))
+        x = x + jnp.einsum("bte,bteh,ehd->btd", routed, hidden, down)
+        return nn.Dense(3)(x)
+
+
+def tokens() -> np.ndarray:
+    return np.random.default_rng(3).integers(0, 11, size=(2, 6))
+
+
 class Layer(NamedTuple):
     weight: Any
     bias: Any
@@ -282,6 +334,25 @@ def scanned_time(params: Any, x: Any) -> Any:
     return hidden @ params["out"]
 
 
+def attend(params: Any, x: Any) -> Any:
+    q, k, v = (jnp.einsum("btd,dhe->bthe", x, params[name]) for name in "qkv")
+    weights = jax.nn.softmax(jnp.einsum("bthe,bshe->bhts", q, k + params["b"]))
+    return jnp.einsum("bhts,bshe,hed->btd", weights, v, params["out"])
+
+
+def stacked(step: Callable[..., Any]) -> Case:
+    """Three layers under a scan, each ``step(h, layer, params)``."""
+
+    def apply(params: Any, x: Any) -> Any:
+        h, _ = jax.lax.scan(
+            lambda h, layer: (step(h, layer, params), None), x @ params["in"], params["layers"]
+        )
+        return h @ params["out"]
+
+    layers = {"up": (3, 6, 5), "down": (3, 5, 6)}
+    return pure(apply, {"in": (4, 6), "out": (6, 3), "bias": (5,), "layers": layers}, vectors())
+
+
 @jax.custom_vjp
 def doubled(x: Any) -> Any:
     return 2 * x
@@ -305,6 +376,7 @@ def batch_norm_in_training() -> Case:
     return Case(train_mode(model), case.params, case.inputs)
 
 
+HEADS = {"q": (4, 2, 3), "k": (4, 2, 3), "b": (2, 3), "v": (4, 2, 3), "out": (2, 3, 4)}
 UNITS = {"w": (4, 6), "b": (6,), "out": (6, 3)}
 RECURRENT = {"in": (4, 6), "again": (6, 6), "b": (6,), "out": (6, 3)}
 
@@ -357,4 +429,31 @@ ZOO: dict[str, Callable[[], Case]] = {
     "loop": lambda: pure(loops, RECURRENT | {"w": (4, 6)}, vectors()),
     "scan over time": lambda: pure(scanned_time, RECURRENT, vectors()),
     "wrapped": lambda: pure(wrapped, UNITS, vectors()),
+    "vgg16": lambda: linen(VGG16(2), images(size=16)),
+    "resnet-20": lambda: linen(resnet20(2), images()),
+    "deep resnet padding": lambda: linen(
+        DeepResNet((1, 1, 1), 2, "basic", shortcut="padding"), images()
+    ),
+    "deep resnet bottleneck": lambda: linen(
+        DeepResNet((2, 2), 2, "bottleneck", large_images=True), images(size=16)
+    ),
+    "u-net": lambda: linen(UNet(), images()),
+    "mlp-mixer": lambda: linen(Mixer(), images()),
+    "mixture of experts": lambda: linen(Experts(), sequences()),
+    "gpt-2": lambda: linen(GPT2(depth=2, width=8, heads=2, vocabulary=11, context=9), tokens()),
+    "llama": lambda: linen(
+        Llama(depth=2, width=24, heads=6, key_heads=2, hidden=10, vocabulary=11), tokens()
+    ),
 }
+
+
+def discovered(case: Case) -> Group:
+    """The group of a network."""
+    return symmetry.discover(case.apply, case.params, *case.inputs)
+
+
+@cache
+def network(name: str) -> tuple[Case, Group]:
+    """A network of the zoo and its group, which all tests of a session share."""
+    case = ZOO[name]()
+    return case, discovered(case)

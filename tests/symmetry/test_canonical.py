@@ -1,13 +1,13 @@
 """The normal form under the continuous part of the group."""
 
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from symmetry_zoo import ZOO, Case, pure, sequences, vectors
+from symmetry_zoo import HEADS, ZOO, Case, attend, discovered, pure, sequences, vectors
 
 from mconn import symmetry
 from mconn.errors import StructureError
@@ -38,12 +38,6 @@ def convolutional(params, x):
     return x.mean((2, 3)) @ params[-1]
 
 
-def attend(params, x):
-    q, k, v = (jnp.einsum("btd,dhe->bthe", x, params[name]) for name in "qkv")
-    weights = jax.nn.softmax(jnp.einsum("bthe,bshe->bhts", q, k + params["b"]))
-    return jnp.einsum("bhts,bshe,hed->btd", weights, v, params["out"])
-
-
 def recurrent(activation):
     def apply(params, x):
         h = activation(x @ params["in"])
@@ -54,7 +48,6 @@ def recurrent(activation):
     return apply
 
 
-HEADS = {"q": (4, 2, 3), "k": (4, 2, 3), "b": (2, 3), "v": (4, 2, 3), "out": (2, 3, 4)}
 LOOP = {"in": (4, 3), "again": (3, 3), "b": (3,), "out": (3, 4)}
 IMAGES = np.random.default_rng(8).normal(size=(2, 2, 6, 6)).astype(np.float32)
 relu, linear = jax.nn.relu, lambda x: x
@@ -81,9 +74,14 @@ def doubled(tree):
 
 def found(name, change=lambda params: params):
     """The network in double precision, its group, and its parameters, changed."""
-    case = NETWORKS[name]()
-    group = symmetry.discover(case.apply, case.params, *case.inputs)
+    case, group = network(name)
     return Case(case.apply, change(doubled(case.params)), doubled(case.inputs)), group
+
+
+@cache
+def network(name):
+    case = NETWORKS[name]()
+    return case, discovered(case)
 
 
 def drawn(group):
@@ -178,7 +176,7 @@ def test_it_can_be_jitted_and_stacked():
 
 @pytest.mark.parametrize("name", ["deep relu mlp", "low rank"])
 def test_single_precision_is_kept(name):
-    case, group = NETWORKS[name](), found(name)[1]
+    case, group = network(name)
     form = canonical(group, case.params)
     assert {leaf.dtype for leaf in jax.tree.leaves(form)} == {np.dtype(np.float32)}
     with jax.enable_x64(True):
@@ -213,7 +211,7 @@ def test_zero_leaves_stay_zero(leaves):
 def test_a_linear_layer_wider_than_its_input_and_output_is_balanced_where_it_is_used():
     with jax.enable_x64(True):
         case = pure(dense(linear), layers(2, 6, 2), vectors(2))
-        group = symmetry.discover(case.apply, case.params, *case.inputs)
+        group = discovered(case)
         case = Case(case.apply, doubled(case.params), doubled(case.inputs))
         form = normal(case, group)
         assert_close(form, canonical(group, form), 1e-8)

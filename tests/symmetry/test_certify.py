@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from symmetry_zoo import MLP, linen, vectors
+from symmetry_zoo import network as shared, vectors
 
 from mconn import symmetry
 from mconn.errors import SymmetryError
@@ -16,9 +16,7 @@ from mconn.symmetry.certify import jittered
 
 @pytest.fixture(scope="module")
 def network():
-    case = linen(MLP(normaliser="batch"), vectors())
-    group = symmetry.discover(case.apply, case.params, *case.inputs)
-    return case, group
+    return shared("mlp batch norm")
 
 
 def without(group, name, leaf):

@@ -1,4 +1,4 @@
-"""A blind search on small networks of every family finds no symmetry that the discovery misses.
+"""On small networks of every family the discovery misses no transposition, and no tangent.
 
 For generic parameters the transposition of units 0 and 1 is tried on every set of parameter axes
 of one length; the sets that leave the function unchanged must be those that the generators predict.
@@ -7,16 +7,19 @@ entries, groups and their channels) and segments of sums (joined channels). Wher
 many copies there are of how many units, the transposition is also tried on the first copy alone.
 """
 
+from collections.abc import Sequence
+from math import prod
 from typing import NamedTuple
 
 import jax
 import numpy as np
 import pytest
-from small_families import FAMILIES, Family
+from left_out import LEFT_OUT, Leaves, Reason
+from small_families import FAMILIES, Family, discovered
 
-from mconn import symmetry
-from mconn.symmetry import Group, Place
+from mconn.symmetry import CONTINUOUS, Group, Place, identity_part, move_leaf
 
+BATCH = 64
 MOST = 17
 """How many axes are tried together at most."""
 
@@ -174,53 +177,51 @@ def position(index: np.ndarray, place: Place, size: int) -> np.ndarray:
     return np.where(is_inside, entry // place.inner % size, -1)
 
 
-def found_by_search(name: str, family: Family) -> set[frozenset[Units]]:
-    """The sets of units whose transposition changes nothing."""
-    tried, orders = candidates(name, family), []
-    for group in tried:
-        assert len(group) <= MOST
-        rows = np.arange(family.flat.size)[None]
-        for units in group:
-            rows = np.concatenate([rows, rows[:, transposition(family, units)]])
-        orders.append(rows)
-    x = family.x[:4]
+def moves(name: str, group: Group, tried: Sequence[Units]) -> list[frozenset[Units]]:
+    """The sets of the units tried whose transposition the generators predict to change nothing.
 
-    def change(flat: jax.Array) -> jax.Array:
-        return abs(family.outputs(flat, x) - family.outputs(family.flat, x)).max()
-
-    def changes(rows: jax.Array) -> jax.Array:
-        return jax.lax.map(change, rows, batch_size=64)
-
-    moved = family.flat[np.concatenate(orders)]
-    found = np.asarray(jax.jit(changes)(moved))
-    assert not np.any((found > 1e-12) & (found < 1e-7))
-    kept = np.split(found < 1e-10, np.cumsum([len(rows) for rows in orders])[:-1])
-    return {
-        frozenset(units for i, units in enumerate(group) if row >> i & 1)
-        for group, unchanged in zip(tried, kept, strict=True)
-        for row in np.flatnonzero(unchanged).tolist()
-    }
-
-
-def predicted(name: str, family: Family, group: Group) -> set[frozenset[Units]]:
-    """The sets of units of the products of transpositions in the permutations of one size."""
-    permutations = group.restricted(["permutation"]).generators
-    found = {frozenset[Units]()}
-    for tried in candidates(name, family):
-        size, copies = tried[0].size, tried[0].copies
-        moves = [{units} for units in tried if is_ignored(name, units)]
-        for generator in permutations:
-            if copies == 1 and generator.size == size:
-                moves.append({Units(site.leaf, size, site.place) for site in generator.sites})
-            elif (generator.size, [f.size for f in generator.fibres]) == (size, [copies]):
-                moves.append(
-                    {Units(s.leaf, size, s.place, copies, s.fibres[0]) for s in generator.sites}
+    Together with their products: transpositions of different units commute.
+    """
+    size, copies = tried[0].size, tried[0].copies
+    found = [frozenset({units}) for units in tried if is_ignored(name, units)]
+    for generator in group.restricted(["permutation"]).generators:
+        if copies == 1 and generator.size == size:
+            found.append(frozenset(Units(site.leaf, size, site.place) for site in generator.sites))
+        elif (generator.size, [f.size for f in generator.fibres]) == (size, [copies]):
+            found.append(
+                frozenset(
+                    Units(s.leaf, size, s.place, copies, s.fibres[0]) for s in generator.sites
                 )
-        products = {frozenset[Units]()}
-        for units in moves:
-            products |= {each ^ units for each in products}
-        found |= products
+            )
     return found
+
+
+def rows_tried(family: Family, group: Sequence[Units], moves: list[frozenset]) -> np.ndarray:
+    """The parameters after each of the moves, and after every set that is no product with them.
+
+    A product with what changes nothing changes the function as much as without it: of all such
+    products only that is tried which leaves out one unit for every move.
+    """
+    basis: dict[Units, frozenset[Units]] = {}
+    for move in moves:
+        for pivot, other in basis.items():
+            move = move ^ other if pivot in move else move
+        assert move <= set(group)
+        if move:
+            pivot = min(move, key=group.index)
+            basis = {k: v ^ move if pivot in v else v for k, v in basis.items()} | {pivot: move}
+    still = np.arange(family.flat.size)[None]
+    orders = {units: transposition(family, units) for units in group}
+    rows = still
+    for units in group:
+        if units not in basis:
+            rows = np.concatenate([rows, rows[:, orders[units]]])
+    for move in moves:
+        moved = still
+        for units in move:
+            moved = moved[:, orders[units]]
+        rows = np.concatenate([moved, rows])
+    return family.flat[rows]
 
 
 def is_ignored(name: str, units: Units) -> bool:
@@ -231,7 +232,93 @@ def is_ignored(name: str, units: Units) -> bool:
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_blind_search_finds_the_same_transpositions(name):
+    family, group = discovered(name)
+    tried = [units for units in candidates(name, family) if units]
+    assert all(len(units) <= MOST for units in tried)
+    predicted = [moves(name, group, units) for units in tried]
+    rows = [rows_tried(family, *each) for each in zip(tried, predicted, strict=True)]
+    every, x = np.concatenate(rows), family.x[:4]
+    padding = -len(every) % BATCH  # a batch of another size would be compiled by itself
     with jax.enable_x64(True):
-        family = FAMILIES[name]()
-        group = symmetry.discover(family.apply, family.params, family.x)
-        assert found_by_search(name, family) == predicted(name, family, group)
+        outputs = jax.jit(
+            lambda rows: jax.lax.map(lambda row: family.outputs(row, x), rows, batch_size=BATCH)
+        )
+        found = np.asarray(outputs(np.pad(every, ((0, padding), (0, 0)), mode="edge")))
+    found = found[: len(every)]
+    found = np.abs(found - found[len(predicted[0])]).max(axis=1)
+    assert not np.any((found > 1e-12) & (found < 1e-7))
+    kept = np.split(found < 1e-10, np.cumsum([len(each) for each in rows])[:-1])
+    for known, unchanged in zip(predicted, kept, strict=True):
+        # The moves of the generators, and the first set of all others, which is empty.
+        np.testing.assert_array_equal(np.flatnonzero(unchanged), np.arange(len(known) + 1))
+
+
+def vector(family: Family, changes: Leaves) -> np.ndarray:
+    """Changes of some leaves as a change of the vector of all parameters."""
+    parts = [(changes.get(short(name), 0), leaf.shape) for name, leaf in family.leaves.items()]
+    return np.concatenate([np.broadcast_to(part, shape).ravel() for part, shape in parts])
+
+
+def short(leaf: str) -> str:
+    """A leaf's name without Flax's collection."""
+    return leaf.removeprefix("params/").removeprefix("batch_stats/")
+
+
+def left_out(family: Family, reasons: list[Reason]) -> np.ndarray:
+    """The directions that the group leaves out, as columns."""
+    p = {short(name): leaf for name, leaf in family.leaves.items()}
+    columns = [
+        vector(family, reason.move(p, t))
+        for reason in reasons
+        for t in np.eye(prod(reason.shape)).reshape(-1, *reason.shape)
+    ]
+    return np.reshape(columns, (-1, family.flat.size)).T
+
+
+def tangents(family: Family, group: Group) -> np.ndarray:
+    """The directions in which the group moves the parameters, as columns.
+
+    The derivative of the action is the imaginary part of a small imaginary step.
+    """
+    columns = []
+    for generator in group.restricted(CONTINUOUS).generators:
+        still = identity_part(generator)
+        for unit in np.eye(prod(generator.shape)).reshape(-1, *generator.shape):
+            if generator.kind == "orthogonal":
+                unit = np.triu(unit, 1) - np.triu(unit, 1).swapaxes(-1, -2)
+            if unit.any():
+                leaves = {name: leaf.astype(complex) for name, leaf in family.leaves.items()}
+                for site in generator.sites:
+                    leaf = leaves[site.leaf]
+                    leaves[site.leaf] = move_leaf(generator, site, still + 1e-30j * unit, leaf)
+                columns.append(np.concatenate([leaf.imag.ravel() for leaf in leaves.values()]))
+    return np.reshape(columns, (-1, family.flat.size)).T * 1e30
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_tangents_and_exceptions_span_the_null_space(name):
+    """The continuous part of the group against the null space of the Jacobian.
+
+    A direction of the parameters that the outputs do not feel, at generic parameters and on many
+    inputs, is a tangent of the group or an exception: `LEFT_OUT` tells for every network which
+    directions the group leaves out, why, and how many. The tangents and they must lie in the null
+    space, be independent of each other, and span it.
+    """
+    family, group = discovered(name)
+
+    def of_example(flat: jax.Array, x: jax.Array) -> jax.Array:
+        return jax.jacrev(family.outputs)(flat, x[None])
+
+    with jax.enable_x64(True):
+        derivative = jax.jit(jax.vmap(of_example, in_axes=(None, 0)))
+        jacobian = np.asarray(derivative(family.flat, family.x)).reshape(-1, family.flat.size)
+    moved = tangents(family, group)
+    exceptions = left_out(family, LEFT_OUT.get(name, []))
+    directions = np.hstack([moved, exceptions])
+    directions /= np.linalg.norm(directions, axis=0)
+    values = np.linalg.svd(jacobian, compute_uv=False)
+    assert moved.shape[1] == group.dimension
+    assert np.abs(jacobian @ directions).max(initial=0) < 1e-12 * values[0]
+    assert np.linalg.matrix_rank(directions, 1e-3) == directions.shape[1]
+    assert not np.any((values > 1e-12 * values[0]) & (values < 1e-10 * values[0]))
+    assert np.sum(values < 1e-11 * values[0]) == directions.shape[1]

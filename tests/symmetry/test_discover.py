@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from symmetry_zoo import MLP, ZOO, fill, linen, vectors
+from symmetry_zoo import MLP, discovered, fill, linen, network, vectors
 
 from mconn import symmetry
 from mconn.errors import StructureError
@@ -21,11 +21,7 @@ def mlp(params, x):
     return x @ params["last"]
 
 
-SHAPES = {
-    "first": {"w": (4, 6), "b": (6,)},
-    "second": {"w": (6, 7), "b": (7,)},
-    "last": (7, 3),
-}
+SHAPES = {"first": {"w": (4, 6), "b": (6,)}, "second": {"w": (6, 7), "b": (7,)}, "last": (7, 3)}
 
 
 def abstract(shapes):
@@ -77,9 +73,9 @@ def test_seven_billion_parameters_as_shapes():
 
 def test_the_order_is_that_of_the_network_and_not_of_the_names():
     model = MLP(widths=(2, 3, 4, 2, 3, 4, 2, 3, 4, 2, 3, 4))
-    group = symmetry.discover(*(lambda c: (c.apply, c.params, *c.inputs))(linen(model, vectors())))
-    assert list(symmetry.permutations(group).sizes) == [f"Dense_{i}" for i in range(12)]
     cast = linen(model, vectors())
+    group = discovered(cast)
+    assert list(group.permutations().sizes) == [f"Dense_{i}" for i in range(12)]
 
     def half(params, x):
         return model.apply(jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), params), x)
@@ -101,19 +97,17 @@ def test_what_is_pinned_says_why_and_where():
 
 
 def test_the_source_names_the_module():
-    case = ZOO["cnn"]()
-    group = symmetry.discover(case.apply, case.params, *case.inputs)
+    group = network("cnn")[1]
     (pin, *_) = (pin for pin in group.pinned if pin.leaf == "params/Conv_1/kernel")
     assert pin.reason == "the window of a convolution"
     assert pin.source.startswith("CNN/Conv_1 (")
 
 
 def test_discovery_is_deterministic_and_warns_of_nothing():
-    case = ZOO["densenet"]()
+    case, group = network("densenet")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        groups = {symmetry.discover(case.apply, case.params, *case.inputs) for _ in range(2)}
-    assert len(groups) == 1
+        assert discovered(case) == group
 
 
 def test_inside_jit():

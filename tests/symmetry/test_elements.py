@@ -3,17 +3,18 @@
 The parts are drawn with NumPy, because every shape that jax.random draws must be compiled.
 """
 
-import functools
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from symmetry_zoo import ZOO, pure, vectors
+from symmetry_zoo import HEADS, UNITS, Case, attend, discovered, pure, sequences, stacked, vectors
 
 from mconn import symmetry
 from mconn.errors import SymmetryError
-from mconn.symmetry.certify import draw_part
+from mconn.symmetry import KINDS, Generator, Group, Site, draw_part, in_order, move_leaf
+from mconn.trees import named_leaves
 
 
 def rotary_attention(params, x):
@@ -31,157 +32,145 @@ def rotary_attention(params, x):
     return jax.nn.softmax(scores) @ x
 
 
+def grouped(params, x):
+    """Two groups of three units, each normalised by itself."""
+    h = (x @ params["w"]).reshape(-1, 2, 3)
+    h = h - h.mean(-1, keepdims=True)
+    h = (h * jax.lax.rsqrt((h * h).mean(-1, keepdims=True) + 1e-5)).reshape(-1, 6)
+    return jax.nn.relu(h * params["b"]) @ params["out"]
+
+
+def rooted(params, x):
+    """A stream behind a root-mean-square norm."""
+    h = x @ params["w"] + params["b"]
+    return h * jax.lax.rsqrt((h * h).mean(-1, keepdims=True) + 1e-5) @ params["out"]
+
+
 NETWORKS = {
     "rotary": lambda: pure(rotary_attention, {"query": (4, 4), "key": (4, 4)}, vectors()),
-    **{
-        name: ZOO[name]
-        for name in ("cnn group norm", "attention", "scanned layers", "root mean square norm")
-    },
+    "groups": lambda: pure(grouped, UNITS, vectors()),
+    "attention": lambda: pure(attend, HEADS, sequences()),
+    "layers": lambda: stacked(lambda h, layer, p: h + jnp.tanh(h @ layer["up"]) @ layer["down"]),
+    "rms norm": lambda: pure(rooted, UNITS, vectors()),
 }
+EVERY = Group(
+    tuple(Generator(kind, 2 if kind == "rotation" else 3, kind, (Site("w", 0),)) for kind in KINDS)
+)
 
 
 @pytest.fixture(scope="module", params=NETWORKS)
 def network(request):
     case = NETWORKS[request.param]()
-    return case, symmetry.discover(case.apply, case.params, *case.inputs)
+    group = discovered(case)
+    return Case(case.apply, jax.tree.map(np.float64, case.params), case.inputs), group
 
 
 def draw(group, seed):
-    random = np.random.default_rng(seed)
-    return {generator.name: draw_part(generator, random) for generator in group.generators}
+    rng = np.random.default_rng(seed)
+    return {generator.name: draw_part(generator, rng) for generator in group.generators}
 
 
 def tangent(group, seed):
-    random = np.random.default_rng(seed)
-    parts = {g.name: 0.3 * random.normal(size=g.shape) for g in group.generators if g.dimension > 0}
+    rng = np.random.default_rng(seed)
+    parts = {g.name: 0.3 * rng.normal(size=g.shape) for g in group.generators if g.dimension > 0}
     for generator in group.generators:
         if generator.kind == "orthogonal":
             parts[generator.name] -= parts[generator.name].swapaxes(-1, -2)
     return parts
 
 
-def wide(tree):
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), tree)
+def moved_on_host(group, element, params):
+    """The leaves by name, one generator after the other, in NumPy."""
+    leaves = named_leaves(params)
+    for generator in in_order(group):
+        for site in generator.sites:
+            part = element[generator.name]
+            leaves[site.leaf] = move_leaf(generator, site, part, leaves[site.leaf])
+    return leaves
 
 
 def assert_close(one, other):
     assert jax.tree.structure(one) == jax.tree.structure(other)
-    jax.tree.map(
-        lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-9, atol=1e-9), dict(one), dict(other)
-    )
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-9, atol=1e-9), one, other)
 
 
-def test_it_is_a_group_action(network):
+def test_it_is_a_group_action_with_one_parameter_groups(network):
+    """All in one program, for stacks of two elements, and against the action on the host."""
     case, group = network
+    subgroup = symmetry.permutations(group)
 
     @jax.jit
-    def both(g, h, params):
-        act = functools.partial(symmetry.act, group)
-        undone = symmetry.inverse(group, g)
-        return (
-            (act(symmetry.compose(group, g, h), params), act(g, act(h, params))),
-            (act(symmetry.identity(group), params), params),
-            *(
-                (symmetry.compose(group, *pair), symmetry.identity(group))
-                for pair in ((g, undone), (undone, g))
-            ),
-        )
+    @partial(jax.vmap, in_axes=(0, 0, 0, 0, None))
+    def computed(g, h, permutation, direction, params):
+        act, undone = partial(symmetry.act, group), symmetry.inverse(group, g)
 
-    with jax.enable_x64(True):
-        for one, other in both(draw(group, 0), draw(group, 1), wide(case.params)):
-            assert_close(one, other)
-
-
-def test_jit_and_stacks_change_nothing(network):
-    case, group = network
-    with jax.enable_x64(True):
-        elements = [draw(group, seed) for seed in (2, 3)]
-        params = wide(case.params)
-        stacked = jax.tree.map(lambda *parts: jnp.stack(parts), *elements)
-        act = jax.jit(jax.vmap(lambda g, p: symmetry.act(group, g, p), in_axes=(0, None)))
-        moved = act(stacked, params)
-        for i, element in enumerate(elements):
-            expected = symmetry.act(group, element, params)
-            assert_close(jax.tree.map(lambda leaf, i=i: leaf[i], moved), expected)
-
-
-def test_the_exponential_is_a_one_parameter_group_and_log_undoes_it(network):
-    case, group = network
-
-    @jax.jit
-    def both(direction, params):
         def at(t):
             return symmetry.exp(group, jax.tree.map(lambda part: t * part, direction))
 
-        moved = symmetry.act(group, at(1.0), params)
-        return (
-            (symmetry.compose(group, at(0.3), at(0.5)), at(0.8)),
-            (symmetry.log(group, at(1.0)), direction),
-            (case.apply(moved, *case.inputs), case.apply(params, *case.inputs)),
-        )
+        return act(g, params), {
+            "action": (act(symmetry.compose(group, g, h), params), act(g, act(h, params))),
+            "identity": (act(symmetry.identity(group), params), params),
+            "inverse": (symmetry.compose(group, g, undone), symmetry.identity(group)),
+            "left inverse": (symmetry.compose(group, undone, g), symmetry.identity(group)),
+            "one parameter": (symmetry.compose(group, at(0.3), at(0.5)), at(0.8)),
+            "logarithm": (symmetry.log(group, at(1.0)), direction),
+            "function": tuple(
+                case.apply(each, *case.inputs) for each in (act(at(1.0), params), params)
+            ),
+            "lifted": (
+                act(symmetry.lift(group, permutation), params),
+                symmetry.act(subgroup, permutation, params),
+            ),
+        }
 
+    elements = [draw(group, seed) for seed in range(4)]
+    first, second = (
+        jax.tree.map(lambda *parts: np.stack(parts), *pair) for pair in (elements[:2], elements[2:])
+    )
+    lower = jax.tree.map(lambda *p: np.stack(p), draw(subgroup, 5), draw(subgroup, 6))
+    directions = jax.tree.map(lambda *p: np.stack(p), tangent(group, 7), tangent(group, 8))
+    assert set(directions) == {g.name for g in group.generators if g.dimension}
     with jax.enable_x64(True):
-        direction = tangent(group, 4)
-        assert set(direction) == {g.name for g in group.generators if g.dimension}
-        *pairs, outputs = both(wide(direction), wide(case.params))
-        for one, other in pairs:
-            assert_close(one, other)
-        np.testing.assert_allclose(*outputs, rtol=1e-5, atol=1e-5)
+        moved, pairs = computed(first, second, lower, directions, case.params)
+    for one, other in pairs.values():
+        assert_close(one, other)
+    for i, element in enumerate(elements[:2]):
+        found = {name: leaf[i] for name, leaf in named_leaves(moved).items()}
+        assert_close(found, moved_on_host(group, element, case.params))
 
 
-def test_what_is_in_another_component_has_no_logarithm(network):
-    _, group = network
-    for generator in group.generators:
-        away = symmetry.identity(group)
+def test_what_is_in_another_component_has_no_logarithm():
+    traced = jax.jit(partial(symmetry.log, EVERY))
+    for generator in EVERY.generators:
+        away, name = symmetry.identity(EVERY), generator.name
         if generator.kind == "permutation":
-            away[generator.name] = away[generator.name][..., ::-1]
+            away[name] = away[name][..., ::-1]
         elif generator.kind == "sign":
-            away[generator.name] = -away[generator.name]
+            away[name] = -away[name]
         elif generator.kind in ("orthogonal", "general linear"):
-            away[generator.name] = away[generator.name].at[..., 0, 0].set(-1.0)
+            away[name] = away[name].at[..., 0, 0].set(-1.0)
         else:
             continue
-        with pytest.raises(SymmetryError, match=f"'{generator.name}' has no real logarithm"):
-            symmetry.log(group, away)
-        traced = jax.jit(lambda g: symmetry.log(group, g))(away)
-        assert all(bool(jnp.isnan(part).all()) for part in traced.values()) or not traced
+        with pytest.raises(SymmetryError, match=f"'{name}' has no real logarithm"):
+            symmetry.log(EVERY, away)
+        assert all(bool(jnp.isnan(part).all()) for part in traced(away).values())
 
 
-def test_random_elements_are_of_their_kind(key):
-    case = ZOO["cnn group norm"]()
-    group = symmetry.discover(case.apply, case.params, *case.inputs)
-    element = symmetry.random_element(group, key)
-    direction = symmetry.random_tangent(group, key)
-    for generator in group.generators:
-        part = np.asarray(element[generator.name])
-        assert part.shape == generator.shape
-        if generator.kind == "permutation":
-            units = np.broadcast_to(np.arange(generator.size), part.shape)
-            np.testing.assert_array_equal(np.sort(part, axis=-1), units)
-        elif generator.kind == "sign":
-            np.testing.assert_array_equal(np.abs(part), 1)
-        elif generator.kind == "scaling":
-            assert np.all(part > 0)
+def test_random_elements_and_tangents_are_of_their_kind(key):
+    element = {k: np.asarray(v) for k, v in symmetry.random_element(EVERY, key).items()}
+    direction = {k: np.asarray(v) for k, v in symmetry.random_tangent(EVERY, key).items()}
+    for generator in EVERY.generators:
+        assert element[generator.name].shape == generator.shape
         assert (generator.name in direction) == (generator.dimension > 0)
-
-
-def test_orthogonal_elements_and_tangents(key):
-    case = ZOO["root mean square norm"]()
-    group = symmetry.discover(case.apply, case.params, *case.inputs)
-    part = np.asarray(symmetry.random_element(group, key)["Dense_0"])
-    np.testing.assert_allclose(part @ part.T, np.eye(6), atol=1e-5)
-    direction = np.asarray(symmetry.random_tangent(group, key)["Dense_0"])
-    np.testing.assert_array_equal(direction, -direction.T)
-
-
-def test_an_element_of_the_permutations_lifts_to_the_group(network):
-    case, group = network
-    subgroup = symmetry.permutations(group)
-    element = draw(subgroup, 5)
-    lifted = symmetry.lift(group, element)
-    moved = symmetry.act(group, lifted, case.params)
-    expected = symmetry.act(subgroup, element, case.params)
-    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, atol=1e-6), moved, expected)
+    assert sorted(element["permutation"]) == [0, 1, 2]
+    np.testing.assert_array_equal(np.abs(element["sign"]), 1)
+    assert np.all(element["scaling"] > 0)
+    assert abs(element["rotation"]) <= np.pi
+    turn = element["orthogonal"]
+    np.testing.assert_allclose(turn @ turn.T, np.eye(3), atol=1e-5)
+    assert np.linalg.cond(element["general linear"]) < 1e3
+    assert not np.allclose(element["general linear"] @ element["general linear"].T, np.eye(3))
+    np.testing.assert_array_equal(direction["orthogonal"], -direction["orthogonal"].T)
 
 
 def test_the_numbers_of_a_group(network):

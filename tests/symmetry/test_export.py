@@ -8,7 +8,7 @@ import json
 
 import pytest
 from hypothesis import assume, given, settings, strategies as st
-from symmetry_zoo import ZOO
+from symmetry_zoo import network
 
 from mconn import symmetry
 from mconn.errors import StructureError
@@ -58,8 +58,7 @@ STORED = objects(
 
 @pytest.fixture(scope="module")
 def stored():
-    case = ZOO["cnn group norm"]()
-    return symmetry.to_json(symmetry.discover(case.apply, case.params, *case.inputs))
+    return symmetry.to_json(network("cnn group norm")[1])
 
 
 @given(STORED)

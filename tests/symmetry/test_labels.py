@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from mconn.symmetry.labels import Labels
-from mconn.symmetry.layout import atoms_of, axis_size, boundaries, occurrences, uniform
-from mconn.symmetry.rules.factors import factor
+from mconn.symmetry.labels import Labels, atoms_of, axis_size, boundaries, occurrences, uniform
+from mconn.symmetry.rules.ties import factor
 
 
 def free(labels, axis):

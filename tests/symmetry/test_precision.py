@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mconn.jaxprs import trace
-from mconn.symmetry.precision import evaluate_in_double
+from mconn.symmetry.certify import evaluate_in_double
 
 X = np.random.default_rng(0).normal(size=(2, 3)).astype(np.float32)
 

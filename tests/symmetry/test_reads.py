@@ -5,17 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
-from symmetry_zoo import CNN, RECURRENT, UNITS, ZOO, images, linen, pure, vectors
+from symmetry_zoo import RECURRENT, UNITS, discovered, images, network, pure, vectors
 
 from mconn import symmetry
 from mconn.models import GPT2, BasicBlock, ResNet
 from mconn.symmetry import Place
 
 TOKENS = jax.ShapeDtypeStruct((2, 5), jnp.int32)
-
-
-def discovered(case):
-    return symmetry.discover(case.apply, case.params, *case.inputs)
 
 
 def of(shapes, apply, x=None):
@@ -95,7 +91,7 @@ def test_what_a_scaling_divides_is_what_reads(network):
 
 
 def test_the_positions_of_a_flattened_axis():
-    group = discovered(linen(CNN(), images()))
+    group = network("cnn")[1]
     assert has_one_role_each(group)
     assert readers(group["Conv_0"]) == {("params/Conv_1/kernel", 2)}
     (site,) = (site for site in group["Conv_1"].sites if site.reads)
@@ -119,7 +115,7 @@ def test_the_stream_of_a_resnet():
 
 @pytest.mark.parametrize("name", ["densenet", "densenet flatten"])
 def test_segments_behind_a_concatenation(name):
-    group = discovered(ZOO[name]())
+    group = network(name)[1]
     assert has_one_role_each(group)
     assert readers(group["Conv_0"]) == {
         ("params/Conv_1/kernel", 2),
@@ -168,13 +164,13 @@ def test_a_map_of_the_stream_reads_on_one_axis_and_makes_on_the_other(apply):
 
 @pytest.mark.parametrize("name", ["loop", "recurrent", "scan over time"])
 def test_loops_and_weights_used_twice(name):
-    group = discovered(ZOO[name]())
+    group = network(name)[1]
     assert has_one_role_each(group)
     assert readers(group.generators[0]) == {("again", 0), ("out", 0)}
 
 
 def test_layers_under_scan():
-    group = discovered(ZOO["scanned layers"]())
+    group = network("scanned layers")[1]
     assert has_one_role_each(group)
     names = {"ScanBlock_0/Dense_0": ("params/ScanBlock_0/Dense_0/kernel", 1)}
     names["Dense_0"] = ("params/ScanBlock_0/Dense_1/kernel", 1)
@@ -231,7 +227,7 @@ def test_an_expert_that_the_inputs_choose():
 
 
 def test_grouped_convolutions():
-    group = discovered(ZOO["separable convolutions"]())
+    group = network("separable convolutions")[1]
     assert has_one_role_each(group)
     # A convolution of every group by itself makes its outputs, and scales what comes in.
     assert readers(group["Conv_0"]) == {("params/Conv_2/kernel", 2)}
@@ -308,7 +304,7 @@ def test_a_scale_that_a_normaliser_follows_is_no_reader():
 
 
 def test_subgroups_and_json_keep_the_roles():
-    group = discovered(ZOO["mlp identity"]())
+    group = network("mlp identity")[1]
     for each in (symmetry.permutations(group), group.restricted(["permutation"])):
         assert [readers(g) for g in each.generators] == [readers(g) for g in group.generators]
     assert symmetry.from_json(symmetry.to_json(group)) == group

@@ -5,12 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from symmetry_tables import table
-from symmetry_zoo import pure
+from symmetry_zoo import UNITS as SHAPES, Case, discovered, pure, stacked
 
 from mconn import symmetry
 
 X = np.random.default_rng(4).normal(size=(5, 4)).astype(np.float32)
-SHAPES = {"w": (4, 6), "b": (6,), "out": (6, 3)}
 
 
 def layer(activation):
@@ -60,6 +59,12 @@ ACTIVATIONS = {
 }
 
 
+def check(case, expected, key):
+    group = discovered(case)
+    symmetry.certify(group, case.apply, case.params, *case.inputs, key=key).check()
+    assert table(group) == expected
+
+
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activations(name, key):
     activation, expected = ACTIVATIONS[name]
@@ -73,9 +78,7 @@ def test_whole_numbers_and_flags_are_permuted_and_not_multiplied(dtype, key):
 
     case = pure(apply, {"w": (4, 6), "mask": (6,), "out": (6, 3)}, X)
     params = {**case.params, "mask": np.array([1, 0, 1, 1, 0, 1], dtype)}
-    group = symmetry.discover(apply, params, X)
-    assert table(group) == SIGNED
-    symmetry.certify(group, apply, params, X, key=key).check()
+    check(Case(apply, params, case.inputs), SIGNED, key)
 
 
 def heads(contraction, shape=(4, 2, 3)):
@@ -85,15 +88,6 @@ def heads(contraction, shape=(4, 2, 3)):
         return (scores @ jnp.arange(5.0)).reshape(-1, 5).mean(0)
 
     return pure(apply, {"query": shape, "key": shape}, X)
-
-
-def stacked(step):
-    def apply(p, x):
-        h, _ = jax.lax.scan(lambda h, layer: (step(h, layer, p), None), x @ p["in"], p["layers"])
-        return h @ p["out"]
-
-    shapes = {"in": (4, 6), "out": (6, 3), "bias": (5,)}
-    return pure(apply, shapes | {"layers": {"up": (3, 6, 5), "down": (3, 5, 6)}}, X)
 
 
 def positions(mix):
@@ -191,9 +185,3 @@ COPIES = {
 def test_copies(name, key):
     case, expected = COPIES[name]
     check(case(), expected, key)
-
-
-def check(case, expected, key):
-    group = symmetry.discover(case.apply, case.params, *case.inputs)
-    symmetry.certify(group, case.apply, case.params, *case.inputs, key=key).check()
-    assert table(group) == expected

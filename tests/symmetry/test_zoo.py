@@ -3,22 +3,15 @@
 import json
 
 import pytest
-from symmetry_architectures import ARCHITECTURES
 from symmetry_tables import TABLES, table
-from symmetry_zoo import ZOO
+from symmetry_zoo import ZOO, network
 
 from mconn import symmetry
 
-NETWORKS = ZOO | ARCHITECTURES
-SLOW = {"resnet-50"}
 
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in NETWORKS]
-)
+@pytest.mark.parametrize("name", ZOO)
 def test_generators(name, key):
-    case = NETWORKS[name]()
-    group = symmetry.discover(case.apply, case.params, *case.inputs)
+    case, group = network(name)
     assert table(group) == TABLES[name]
     assert group.pinned
     symmetry.certify(group, case.apply, case.params, *case.inputs, key=key).check()

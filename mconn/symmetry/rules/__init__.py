@@ -1,5 +1,5 @@
 """One small rule for every primitive; importing this package fills the table."""
 
-from mconn.symmetry.rules import contraction, elementwise, indexing, structural, table
+from mconn.symmetry.rules import contraction, elementwise, structural, table
 
-__all__ = ["contraction", "elementwise", "indexing", "structural", "table"]
+__all__ = ["contraction", "elementwise", "structural", "table"]

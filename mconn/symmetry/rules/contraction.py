@@ -1,17 +1,9 @@
 """Contractions and reductions: axes are summed over, and the others pass."""
 
 from mconn.jaxprs import Equation
-from mconn.symmetry.labels import Labels
-from mconn.symmetry.layout import Axis, Layout, axis_size, uniform
-from mconn.symmetry.rules.factors import factor
-from mconn.symmetry.rules.table import (
-    align_layouts,
-    pin_axes,
-    pin_everything,
-    primitives,
-    rule,
-)
-from mconn.symmetry.rules.ties import part, require, tie, tie_axis
+from mconn.symmetry.labels import Axis, Labels, Layout, axis_size, uniform
+from mconn.symmetry.rules.table import align_layouts, pin_axes, pin_everything, primitives, rule
+from mconn.symmetry.rules.ties import factor, part, require, tie, tie_axis
 from mconn.symmetry.weights import ONE, Law
 
 REDUCTIONS = primitives("""
@@ -105,11 +97,10 @@ def reduce(labels: Labels, equation: Equation, operand: Layout) -> list[Layout]:
     is_sum = equation.primitive == "reduce_sum"
     for axis in gone:
         require(labels, Law.SUM if is_sum else Law.FIXED, axis)
-    return [kept if is_sum else tie(labels, law_of_others(equation), kept, [kept])]
+    return [kept if is_sum else tie(labels, _law_of_others(equation), kept, [kept])]
 
 
-def law_of_others(equation: Equation) -> Law:
-    """What a function of the entries along one axis does to weights along the other axes."""
+def _law_of_others(equation: Equation) -> Law:
     ordered = ("max", "min", "sort", "top_k")
     return Law.POSITIVE if equation.primitive.endswith(ordered) else Law.FIXED
 
@@ -152,7 +143,7 @@ def cumulative(labels: Labels, equation: Equation, operand: Layout) -> list[Layo
     result = pin_axes(labels, operand, [equation.parameters["axis"]], equation.primitive)
     if equation.primitive == "cumsum":
         return [result]
-    return [tie(labels, law_of_others(equation), result, [result])]
+    return [tie(labels, _law_of_others(equation), result, [result])]
 
 
 @rule("sort")

@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 from mconn.jaxprs import Equation, Program
-from mconn.symmetry.labels import Labels
-from mconn.symmetry.layout import Layout, atoms_of
+from mconn.symmetry.labels import Labels, Layout, atoms_of
 from mconn.symmetry.rules.table import align_layouts, pin_everything
 from mconn.symmetry.rules.ties import require, tie
 from mconn.symmetry.weights import Law
@@ -35,15 +34,14 @@ class Runner(Protocol):
         ...
 
 
-def outputs(
+def _outputs(
     runner: Runner, body: Program, arguments: Sequence[Layout], steps: Sequence[Steps]
 ) -> list[Layout]:
-    """The layouts of the outputs of a body."""
     layouts = runner.run(body, arguments, steps)
     return [layouts[number] for number in body.outputs]
 
 
-def settle(
+def _settle(
     runner: Runner,
     step: Callable[[list[Layout]], list[Layout]],
     initial: Sequence[Layout],
@@ -92,9 +90,9 @@ def scan(runner: Runner, equation: Equation, operands: Sequence[Layout]) -> Sequ
     own = Steps(atom.label for atom in atoms_of(steps) if atom.label is not None)
     slices = [layout[1:] for layout in scanned]
     inside = around[: first + last] + [each | own for each in around[first + last :]]
-    settled = settle(
+    settled = _settle(
         runner,
-        lambda carry: outputs(runner, body, constants + carry + slices, inside),
+        lambda carry: _outputs(runner, body, constants + carry + slices, inside),
         carry,
         equation.zeros[first : first + last],
     )
@@ -110,23 +108,23 @@ def while_loop(runner: Runner, equation: Equation, operands: Sequence[Layout]) -
     first = equation.parameters["cond_nconsts"]
     last = first + equation.parameters["body_nconsts"]
     constants, own, carry = operands[:first], list(operands[first:last]), list(operands[last:])
-    settled = settle(
+    settled = _settle(
         runner,
-        lambda carry: outputs(runner, body, own + carry, around[first:]),
+        lambda carry: _outputs(runner, body, own + carry, around[first:]),
         carry,
         equation.zeros[last:],
     )
     if settled is None:
         return pin_everything(runner.labels, equation, *operands)
     carry, _ = settled
-    outputs(runner, condition, [*constants, *carry], [*around[:first], *around[last:]])
+    _outputs(runner, condition, [*constants, *carry], [*around[:first], *around[last:]])
     return carry
 
 
 def cond(runner: Runner, equation: Equation, operands: Sequence[Layout]) -> Sequence[Layout]:
     """The branches agree on how their outputs move; the choice is a scalar."""
     around = runner.steps[1:]
-    results = [outputs(runner, body, operands[1:], around) for body in equation.bodies]
+    results = [_outputs(runner, body, operands[1:], around) for body in equation.bodies]
     return [
         tie(runner.labels, Law.EQUAL, align_layouts(runner.labels, branches), branches)
         for branches in zip(*results, strict=True)

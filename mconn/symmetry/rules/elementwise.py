@@ -6,15 +6,8 @@ from fractions import Fraction
 import jax.numpy as jnp
 
 from mconn.jaxprs import Equation
-from mconn.symmetry.labels import Labels
-from mconn.symmetry.layout import Layout, uniform
-from mconn.symmetry.rules.table import (
-    align_layouts,
-    pin_everything,
-    primitives,
-    rule,
-    zero_free,
-)
+from mconn.symmetry.labels import Labels, Layout, uniform
+from mconn.symmetry.rules.table import align_layouts, pin_everything, primitives, rule, zero_free
 from mconn.symmetry.rules.ties import tie
 from mconn.symmetry.weights import Law
 
@@ -66,15 +59,13 @@ def is_nonlinear(equation: Equation, varying: Collection[int]) -> bool:
     return LAW_OF.get(equation.primitive, Law.EQUAL) is not Law.EQUAL
 
 
-def powers_of(equation: Equation) -> tuple[Fraction, ...]:
-    """The powers of the operands of a monomial; none for other primitives."""
+def _powers_of(equation: Equation) -> tuple[Fraction, ...]:
     if equation.primitive == "integer_pow":
         return (Fraction(equation.parameters["y"]),)
     return tuple(map(Fraction, POWERS.get(equation.primitive, ())))
 
 
-def law_of(equation: Equation) -> Law:
-    """The law of an element-wise equation; to cut a number to an integer is not linear."""
+def _law_of(equation: Equation) -> Law:
     if equation.primitive == "convert_element_type":
         (before,), after = equation.operand_types, equation.parameters["new_dtype"]
         if jnp.issubdtype(before, jnp.inexact) and not jnp.issubdtype(after, jnp.inexact):
@@ -91,12 +82,12 @@ def elementwise(labels: Labels, equation: Equation, *operands: Layout) -> list[L
         return pin_everything(labels, equation, *operands)
     scalar = tuple(uniform(size) for size in shape)
     common = align_layouts(labels, [scalar, *shaped])
-    law = law_of(equation)
+    law = _law_of(equation)
     if law in (Law.EQUAL, Law.POSITIVE, Law.ORDER, Law.EQUALITY, Law.SELECT):
         operands = tuple(zero_free(equation, operands, first=1 if law is Law.SELECT else 0))
     if law is Law.EPSILON:
         operands = tuple(operand for operand in operands if operand)
-    return [tie(labels, law, common, operands, powers_of(equation))]
+    return [tie(labels, law, common, operands, _powers_of(equation))]
 
 
 @rule("optimization_barrier", "device_put", "debug_callback", "debug_print")

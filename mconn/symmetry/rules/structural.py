@@ -1,12 +1,13 @@
-"""Primitives that reshape, reorder, cut and join axes."""
+"""Primitives that reshape, reorder, cut, join, read and write axes.
+
+At computed positions axes taken whole pass, and the indexed ones are pinned.
+"""
 
 import math
 from itertools import accumulate
 
 from mconn.jaxprs import Equation
-from mconn.symmetry.labels import Labels
-from mconn.symmetry.layout import Axis, Layout, atoms_of, axis_size, is_uniform, uniform
-from mconn.symmetry.rules.factors import factor
+from mconn.symmetry.labels import Axis, Labels, Layout, atoms_of, axis_size, is_uniform, uniform
 from mconn.symmetry.rules.table import (
     align_layouts,
     pin_axes,
@@ -15,7 +16,7 @@ from mconn.symmetry.rules.table import (
     rule,
     zero_free,
 )
-from mconn.symmetry.rules.ties import tie, tie_axis
+from mconn.symmetry.rules.ties import factor, require, tie, tie_axis
 from mconn.symmetry.weights import ONE, Law
 
 CUTS = primitives("slice split")
@@ -48,7 +49,7 @@ def reshape(labels: Labels, equation: Equation, operand: Layout, *dynamic: Layou
     while sources:
         merged, size = [sources.pop(0)], 1
         group = [targets.pop(0)]
-        while (size := shape_product(shape, group)) != (whole := size_product(merged)):
+        while (size := _shape_product(shape, group)) != (whole := _size_product(merged)):
             if size < whole:
                 group.append(targets.pop(0))
             else:
@@ -207,13 +208,11 @@ def part(labels: Labels, axis: Axis, start: int, limit: int) -> Axis:
     return labels.cut(before_limit, start)[1]
 
 
-def shape_product(shape: tuple[int, ...], axes: list[int]) -> int:
-    """The number of entries of some axes of a shape."""
+def _shape_product(shape: tuple[int, ...], axes: list[int]) -> int:
     return math.prod(shape[i] for i in axes)
 
 
-def size_product(axes: list[Axis]) -> int:
-    """The number of entries of a product of axes."""
+def _size_product(axes: list[Axis]) -> int:
     return math.prod(axis_size(axis) for axis in axes)
 
 
@@ -246,4 +245,67 @@ def rotate_pairs(
             together = labels.align(result[i], axis)
             result[i] = tie_axis(labels, Law.PRODUCT, together, [result[i], axis], (ONE, ONE))
     result[cut] = labels.multiply([turned, scaled])
+    return [tuple(result)]
+
+
+@rule("gather")
+def gather(labels: Labels, equation: Equation, operand: Layout, indices: Layout) -> list[Layout]:
+    """Axes sliced whole pass to the output, and so do the batch axes of the indices."""
+    numbers, sizes = equation.parameters["dimension_numbers"], equation.parameters["slice_sizes"]
+    (shape,) = equation.shapes
+    batch = [axis for i, axis in enumerate(indices) if i < len(indices) - 1]
+    labels.pin(indices[-1], "gather")
+    for i, j in zip(
+        numbers.operand_batching_dims, numbers.start_indices_batching_dims, strict=True
+    ):
+        aligned = labels.align(operand[i], indices[j])
+        require(labels, Law.FIXED, indices[j])
+        batch[j] = tie_axis(labels, Law.EQUAL, aligned, [operand[i]])
+    offset: list[Axis] = []
+    for i, axis in enumerate(operand):
+        if i in numbers.operand_batching_dims:
+            continue
+        whole = sizes[i] == axis_size(axis)
+        if not whole:
+            labels.pin(axis, "gather")
+        if i not in numbers.collapsed_slice_dims:
+            offset.append(axis if whole else labels.pinned(sizes[i], "gather"))
+    offsets, batches = iter(offset), iter(batch)
+    return [
+        tuple(next(offsets if i in numbers.offset_dims else batches) for i in range(len(shape)))
+    ]
+
+
+@rule("dynamic_slice")
+def dynamic_slice(
+    labels: Labels, equation: Equation, operand: Layout, *starts: Layout
+) -> list[Layout]:
+    """Axes taken whole pass."""
+    del starts
+    (shape,) = equation.shapes
+    result = []
+    for axis, size in zip(operand, shape, strict=True):
+        if size == axis_size(axis):
+            result.append(axis)
+        else:
+            labels.pin(axis, "dynamic_slice")
+            result.append(labels.pinned(size, "dynamic_slice"))
+    return [tuple(result)]
+
+
+@rule("dynamic_update_slice")
+def dynamic_update_slice(
+    labels: Labels, equation: Equation, operand: Layout, update: Layout, *starts: Layout
+) -> list[Layout]:
+    """Axes written whole move together."""
+    del starts
+    both = zero_free(equation, [operand, update])
+    result = []
+    for i, (axis, part) in enumerate(zip(operand, update, strict=True)):
+        if axis_size(axis) == axis_size(part):
+            aligned = labels.align(axis, part)
+            result.append(tie_axis(labels, Law.EQUAL, aligned, [layout[i] for layout in both]))
+        else:
+            pin_axes(labels, update, [i], equation.primitive)
+            result.append(pin_axes(labels, operand, [i], equation.primitive)[i])
     return [tuple(result)]

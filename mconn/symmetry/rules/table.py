@@ -8,8 +8,7 @@ permutation of every label that it leaves free: permuting the operands permutes 
 from collections.abc import Callable, Sequence
 
 from mconn.jaxprs import Equation
-from mconn.symmetry.labels import Labels
-from mconn.symmetry.layout import Axis, Layout, axis_size, uniform
+from mconn.symmetry.labels import Axis, Labels, Layout, axis_size, uniform
 
 Rule = Callable[..., Sequence[Layout]]
 """``rule(labels, equation, *operands) -> outputs``."""

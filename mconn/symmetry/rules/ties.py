@@ -1,10 +1,21 @@
-"""Ties the weights of an equation's output to those of its operands, atom by atom."""
+"""Ties the weights of an equation's output to those of its operands, and splits axes."""
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 
-from mconn.symmetry.labels import Labels
-from mconn.symmetry.layout import Atom, Axis, Layout, atoms_of, axis_size, is_uniform
+from mconn.symmetry.labels import (
+    Atom,
+    Axis,
+    Labels,
+    Layout,
+    Segment,
+    atoms_of,
+    axis_size,
+    boundaries,
+    is_uniform,
+    segment_size,
+)
 from mconn.symmetry.weights import Law
 
 
@@ -55,7 +66,7 @@ def tie_axis(
             Atom(
                 atom.label,
                 atom.size,
-                tie_atom(labels, law, atom.label, next(rows) if rows else (), powers),
+                _tie_atom(labels, law, atom.label, next(rows) if rows else (), powers),
             )
             for atom in segment
         )
@@ -80,14 +91,13 @@ def atoms_like(result: Axis, operand: Axis) -> list[Atom] | None:
     return atoms
 
 
-def tie_atom(
+def _tie_atom(
     labels: Labels,
     law: Law,
     label: int | None,
     operands: Sequence[Atom],
     powers: Sequence[Fraction],
 ) -> int | None:
-    """The weight of one atom of the result."""
     moving = [i for i, atom in enumerate(operands) if atom.weight is not None]
     varying = any(atom.weight is None and atom.label is not None for atom in operands)
     if label is None or (operands and not moving):
@@ -104,7 +114,7 @@ def tie_atom(
 
 def require(labels: Labels, law: Law, *operands: Axis) -> None:
     """A law between aligned axes that do not appear in the output."""
-    longest = max((labels.resolve(operand) for operand in operands), key=atom_count)
+    longest = max((labels.resolve(operand) for operand in operands), key=_atom_count)
     columns = [atoms_like(longest, labels.resolve(operand)) for operand in operands]
     if any(column is None for column in columns):
         for axis in operands:
@@ -114,8 +124,7 @@ def require(labels: Labels, law: Law, *operands: Axis) -> None:
         labels.weights.require(law, None, [atom.weight for atom in row])
 
 
-def atom_count(axis: Axis) -> tuple[bool, int]:
-    """Orders axes by how much structure they have: uniform ones come first."""
+def _atom_count(axis: Axis) -> tuple[bool, int]:
     return not is_uniform(axis), sum(1 for _ in atoms_of(axis))
 
 
@@ -128,3 +137,48 @@ def part(labels: Labels, gone: Sequence[Axis], kept: Sequence[Axis]) -> None:
     for atom in (atom for axis in kept for atom in atoms_of(axis)):
         if atom.label is not None:
             labels.weights.parted.update((atom.label, label) for label in lost)
+
+
+def factor(labels: Labels, axis: Axis, sizes: tuple[int, ...]) -> Layout:
+    """Split an axis into a product of axes of the given sizes, the outermost first."""
+    axis = labels.resolve(axis)
+    if len(axis) == 1:
+        return _factor_segment(labels, axis[0], sizes)
+    # A sum splits if every segment is a whole number of the inner blocks: the outer axis is
+    # then the sum, and the inner axes move together in all of its segments.
+    inner = math.prod(sizes[1:])
+    if any(end % inner for end in boundaries(axis)):
+        text = "a reshape of a concatenated axis"
+        labels.pin(axis, text)
+        return tuple(labels.pinned(size, text) for size in sizes)
+    outer: Axis = ()
+    rest: Layout = ()
+    for segment in axis:
+        parts = (segment_size(segment) // inner, *sizes[1:])
+        first, *others = factor(labels, (segment,), parts)
+        outer += first
+        rest = tuple(
+            tie_axis(labels, Law.EQUAL, labels.align(one, other), [one, other])
+            for one, other in zip(rest or others, others, strict=True)
+        )
+    return (outer, *rest)
+
+
+def _factor_segment(labels: Labels, segment: Segment, sizes: tuple[int, ...]) -> Layout:
+    layout: Layout = ()
+    rest = segment
+    for size in sizes:
+        taken: Segment = ()
+        while size > 1:
+            (rest,) = labels.resolve((rest,))
+            atom, rest = rest[0], rest[1:]
+            if atom.size > size and atom.size % size == 0:
+                atom, inner = labels.divide(atom, size)
+                rest = (inner, *rest)
+            if size % atom.size:
+                text = f"a reshape of {atom.size} entries across groups of {size}"
+                labels.pin((segment,), text)
+                return tuple(labels.pinned(size, text) for size in sizes)
+            taken, size = (*taken, atom), size // atom.size
+        layout += ((taken,),)
+    return layout
