@@ -254,7 +254,7 @@ class Group:
         """The permutations that do the same to all copies of their units: `permutations`."""
         return permutations(self)
 
-    def _describe(self) -> str:
+    def describe(self) -> str:
         """A text of one block per generator, then what is pinned, by reason.
 
         Of the axes that are pinned for one reason the first few are named; ``pinned`` has them all.
