@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
 from mconn.errors import ConfigError
 from mconn.functions.divergence import jensen_shannon
 from mconn.functions.outputs import check_curve
 from mconn.landscape import evaluate
+from mconn.measure import Execution
 from mconn.paths import Path
 from mconn.paths.domain import Domain, not_pairs
 from mconn.trees import wide
@@ -74,8 +74,7 @@ def path_energy(
     ts: Any,
     data: Batch,
     *,
-    batch_size: int = 1000,
-    mesh: Mesh | None = None,
+    execution: Execution = Execution(),
 ) -> PathEnergy:
     """The sum of the Jensen-Shannon divergences of neighbouring networks on a curve.
 
@@ -89,8 +88,7 @@ def path_energy(
         ts: its waypoints, at least two, ascending; the energy is that of the part between the first
             and the last.
         data: examples with a field ``inputs``.
-        batch_size: as in `mconn.landscape.evaluate`.
-        mesh: as in `evaluate`.
+        execution: as in `mconn.landscape.evaluate`.
 
     Raises:
         ConfigError: if the path is a surface, or the points are no chain.
@@ -101,7 +99,7 @@ def path_energy(
     if t.ndim != 1 or len(t) < 2 or np.any(np.diff(t) <= 0):
         raise ConfigError("a path's energy needs two or more waypoints in ascending order")
     pairs = np.concatenate([np.stack([t[:-1], t[1:]], axis=1), [[t[0], t[-1]]]])
-    profile = evaluate(StepTerms(apply), Steps(path), pairs, data, batch_size=batch_size, mesh=mesh)
+    profile = evaluate(StepTerms(apply), Steps(path), pairs, data, execution=execution)
     profile.check_finite(STEP)
     angles = 2 * np.arccos(np.minimum(profile.metric(OVERLAP)[-1].astype(np.float64), 1))
     return PathEnergy(t, profile.metric(STEP)[:-1], angles**2)

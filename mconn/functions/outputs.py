@@ -6,17 +6,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
 from mconn.errors import ConfigError
+from mconn.examples import parts
 from mconn.functions.divergence import jensen_shannon
-from mconn.landscape import Profile, evaluate
-from mconn.landscape.certificates import Between, WithEnds
+from mconn.landscape import Profile, profiles_along
+from mconn.measure import Compared, Execution, Point
 from mconn.paths import Path
 from mconn.paths.domain import INTERVAL
 from mconn.trees import wide
-from mconn.types import ApplyFn, Batch
+from mconn.types import ApplyFn, Batch, Params
 
 PREDICTION, CONFIDENCE, BRIER = "prediction", "confidence", "brier"
 DISAGREEMENT = ("disagreement_0", "disagreement_1")
@@ -78,10 +78,11 @@ class FunctionProfile:
             ConfigError: if there is no such end.
             StructureError: if the end is not among the points.
         """
-        check_end(end)
+        if end not in (0, 1):
+            raise ConfigError(f"end is {end}: a curve has the ends 0 and 1")
         row = self.profile.ends()[end]
-        loss, loss_error = gain(self.profile, "loss", ENSEMBLE_LOSS[end], row)
-        accuracy, accuracy_error = gain(self.profile, "error", ENSEMBLE_ERROR[end], row)
+        loss, loss_error = _gain(self.profile, "loss", ENSEMBLE_LOSS[end], row)
+        accuracy, accuracy_error = _gain(self.profile, "error", ENSEMBLE_ERROR[end], row)
         return Gain(self.profile.t, loss, loss_error, accuracy, accuracy_error)
 
 
@@ -91,21 +92,19 @@ def outputs_along(
     ts: Any,
     data: Batch,
     *,
-    batch_size: int = 1000,
-    mesh: Mesh | None = None,
+    execution: Execution = Execution(),
 ) -> FunctionProfile:
     """Compare the answers along a curve with those of its ends, in one compiled program.
 
-    Three forward passes per point: the point and both ends. Normaliser statistics, where a network
-    has some, are mixed like the weights.
+    One forward pass per point, and two for the ends of all points of a call. Normaliser statistics,
+    where a network has some, are mixed like the weights, or refreshed; the ends are as given.
 
     Args:
         apply: (params, inputs) -> logits, shape (n, classes).
         path: a curve.
         ts: its points.
         data: examples with fields ``inputs`` and ``labels``.
-        batch_size: as in `mconn.landscape.evaluate`.
-        mesh: as in `evaluate`.
+        execution: as in `mconn.landscape.evaluate`.
 
     Raises:
         ConfigError: if the path is a surface.
@@ -113,9 +112,7 @@ def outputs_along(
             `evaluate`.
     """
     check_curve(path)
-    profile = evaluate(
-        OutputTerms(apply), WithEnds(path), ts, data, batch_size=batch_size, mesh=mesh
-    )
+    (profile,) = profiles_along(_OutputTerms(apply), [path], ts, data, execution)
     # A class is predicted even where all logits are not numbers, so that others must tell.
     for metric in profile.values:
         profile.check_finite(metric)
@@ -123,44 +120,47 @@ def outputs_along(
 
 
 @dataclass(frozen=True)
-class OutputTerms:
-    """The metrics of a `FunctionProfile`, for every example; an EvalFn."""
-
+class _OutputTerms(Compared):
     apply: ApplyFn
 
-    def __call__(self, between: Between, batch: Any) -> dict[str, Float[Array, "n"]]:
-        """The metrics of a batch."""
-        logits = wide(self.apply(between.params, batch.inputs))
+    def shared(self, ends: tuple[Params, Params], batch: Any) -> tuple[Array, Array]:
+        first, last = (wide(self.apply(end, parts(batch)[0])) for end in ends)
+        return first, last
+
+    def update(
+        self, state: None, point: Point, batch: Any, mask: Array
+    ) -> tuple[None, dict[str, Float[Array, "n"]]]:
+        inputs, labels = parts(batch)
+        logits = wide(self.apply(point.params, inputs))
         log_p = jax.nn.log_softmax(logits, axis=-1)
-        p, labels = jnp.exp(log_p), batch.labels
+        p = jnp.exp(log_p)
         predicted = jnp.argmax(logits, axis=-1)
         found = {
-            "loss": -of_label(log_p, labels),
+            "loss": -_of_label(log_p, labels),
             "error": (predicted != labels).astype(p.dtype),
             # Summed over classes, (p - indicator)^2 is |p|^2 - 2 p_y + 1.
-            BRIER: (p**2).sum(axis=-1) - 2 * of_label(p, labels) + 1,
+            BRIER: (p**2).sum(axis=-1) - 2 * _of_label(p, labels) + 1,
             CONFIDENCE: p.max(axis=-1),
             PREDICTION: predicted.astype(p.dtype),
         }
-        for i, end in enumerate(between.ends):
-            theirs = wide(self.apply(end, batch.inputs))
+        for i, theirs in enumerate(point.shared):
             log_mean = jnp.logaddexp(log_p, jax.nn.log_softmax(theirs, axis=-1)) - jnp.log(2)
             together = jnp.argmax(log_mean, axis=-1)
             found |= {
                 DISAGREEMENT[i]: (predicted != jnp.argmax(theirs, axis=-1)).astype(p.dtype),
                 DIVERGENCE[i]: jensen_shannon(logits, theirs),
-                ENSEMBLE_LOSS[i]: -of_label(log_mean, labels),
+                ENSEMBLE_LOSS[i]: -_of_label(log_mean, labels),
                 ENSEMBLE_ERROR[i]: (together != labels).astype(p.dtype),
             }
-        return found
+        return None, found
 
 
-def of_label(values: Float[Array, "n classes"], labels: Any) -> Float[Array, "n"]:
+def _of_label(values: Float[Array, "n classes"], labels: Any) -> Float[Array, "n"]:
     """The entry of each example's class."""
     return jnp.take_along_axis(values, labels[:, None], axis=-1)[:, 0]
 
 
-def gain(
+def _gain(
     profile: Profile, metric: str, ensemble: str, end: int | np.integer
 ) -> tuple[Float[np.ndarray, "points"], Float[np.ndarray, "points"]]:
     """The better member's mean minus the ensemble's, with its paired standard error."""
@@ -170,12 +170,6 @@ def gain(
     differences = better - profile.metric(ensemble)
     errors = differences.std(axis=1, ddof=1) / np.sqrt(differences.shape[1])
     return differences.mean(axis=1), errors
-
-
-def check_end(end: int) -> None:
-    """Refuse an end that a curve does not have."""
-    if end not in (0, 1):
-        raise ConfigError(f"end is {end}: a curve has the ends 0 and 1")
 
 
 def check_curve(path: Path) -> None:

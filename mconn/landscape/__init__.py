@@ -14,38 +14,49 @@ from mconn.landscape.barrier import (
     below_chord as below_chord,
 )
 from mconn.landscape.certificates import (
+    Between as Between,
     Linearisation as Linearisation,
     SecondDifferences as SecondDifferences,
+    WithEnds as WithEnds,
     linearise_logits as linearise_logits,
     second_differences as second_differences,
 )
-from mconn.landscape.evaluate import evaluate as evaluate, evaluate_many as evaluate_many
-from mconn.landscape.evaluate_plane import (
-    PlaneProfile as PlaneProfile,
-    evaluate_plane as evaluate_plane,
+from mconn.landscape.evaluate import (
+    evaluate as evaluate,
+    evaluate_many as evaluate_many,
+    profiles_along as profiles_along,
 )
 from mconn.landscape.kinds import KINDS as KINDS
-from mconn.landscape.metrics import Classification as Classification
+from mconn.landscape.losses import (
+    SLOPE as SLOPE,
+    Classification as Classification,
+    loss_of as loss_of,
+    values_of as values_of,
+)
 from mconn.landscape.normalisers import (
     BatchNormStatistics as BatchNormStatistics,
     TrainingMode as TrainingMode,
 )
 from mconn.landscape.plane import (
     Coordinates as Coordinates,
+    PlaneProfile as PlaneProfile,
     Projection as Projection,
     box as box,
     centred_box as centred_box,
     coordinates as coordinates,
+    evaluate_plane as evaluate_plane,
     project as project,
     random_plane as random_plane,
 )
 from mconn.landscape.profile import Profile as Profile
 from mconn.landscape.refine import refine as refine
-from mconn.landscape.refresh import MixtureRefresh as MixtureRefresh
+from mconn.measure import MixtureRefresh as MixtureRefresh
 
 __all__ = [
     "KINDS",
+    "SLOPE",
     "BatchNormStatistics",
+    "Between",
     "Classification",
     "Coordinates",
     "Estimate",
@@ -56,6 +67,7 @@ __all__ = [
     "Projection",
     "SecondDifferences",
     "TrainingMode",
+    "WithEnds",
     "barrier",
     "barriers",
     "below_chord",
@@ -66,8 +78,11 @@ __all__ = [
     "evaluate_many",
     "evaluate_plane",
     "linearise_logits",
+    "loss_of",
+    "profiles_along",
     "project",
     "random_plane",
     "refine",
     "second_differences",
+    "values_of",
 ]

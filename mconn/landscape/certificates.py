@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh
 from jaxtyping import Array, Float
 
 from mconn.errors import ConfigError
-from mconn.landscape.evaluate import evaluate
+from mconn.examples import parts
+from mconn.landscape.evaluate import profiles_along
 from mconn.landscape.profile import Profile
+from mconn.measure import Compared, Execution, Point
 from mconn.paths import Path
 from mconn.paths.domain import INTERVAL, Domain
 from mconn.types import ApplyFn, Batch, Params
@@ -61,8 +62,7 @@ def linearise_logits(
     ts: Any,
     data: Batch,
     *,
-    batch_size: int = 1000,
-    mesh: Mesh | None = None,
+    execution: Execution = Execution(),
 ) -> Linearisation:
     """Split the height of the cross-entropy above its chord into what the logits do.
 
@@ -75,8 +75,7 @@ def linearise_logits(
         path: a curve.
         ts: its points, ends included.
         data: examples with fields ``inputs`` and ``labels``.
-        batch_size: as in `mconn.landscape.evaluate`.
-        mesh: as in `evaluate`.
+        execution: as in `mconn.landscape.evaluate`.
 
     Raises:
         ConfigError: if the path is a surface.
@@ -84,9 +83,7 @@ def linearise_logits(
     """
     if path.domain != INTERVAL:
         raise ConfigError(f"logits are linearised on curves, not on {path.domain.name}")
-    profile = evaluate(
-        LogitTerms(apply), WithEnds(path), ts, data, batch_size=batch_size, mesh=mesh
-    )
+    (profile,) = profiles_along(_LogitTerms(apply), [path], ts, data, execution)
     profile.ends()
     return Linearisation(profile)
 
@@ -118,24 +115,25 @@ class WithEnds(Path):
 
 
 @dataclass(frozen=True)
-class LogitTerms:
-    """The terms of the identity, for every example; an EvalFn."""
-
+class _LogitTerms(Compared):
     apply: ApplyFn
 
-    def __call__(self, between: Between, batch: Any) -> dict[str, Float[Array, "n"]]:
-        """The terms of a batch."""
-        logits, first, last = (
-            self.apply(params, batch.inputs) for params in (between.params, *between.ends)
-        )
-        labels = batch.labels[:, None]
-        linear = between.mixture[0] * first + between.mixture[1] * last
+    def shared(self, ends: tuple[Params, Params], batch: Any) -> tuple[Array, Array]:
+        first, last = (self.apply(end, parts(batch)[0]) for end in ends)
+        return first, last
+
+    def update(
+        self, state: None, point: Point, batch: Any, mask: Array
+    ) -> tuple[None, dict[str, Float[Array, "n"]]]:
+        inputs, labels = parts(batch)
+        logits, (first, last) = self.apply(point.params, inputs), point.shared
+        linear = point.mixture[0] * first + point.mixture[1] * last
         error = logits - linear
         heights = [jax.nn.logsumexp(z, axis=-1) for z in (logits, linear, first, last)]
-        deviation = jnp.take_along_axis(error, labels, axis=-1)[:, 0]
-        chord = between.mixture[0] * heights[2] + between.mixture[1] * heights[3]
-        return {
-            "loss": heights[0] - jnp.take_along_axis(logits, labels, axis=-1)[:, 0],
+        deviation = jnp.take_along_axis(error, labels[:, None], axis=-1)[:, 0]
+        chord = point.mixture[0] * heights[2] + point.mixture[1] * heights[3]
+        return None, {
+            "loss": heights[0] - jnp.take_along_axis(logits, labels[:, None], axis=-1)[:, 0],
             DIFFERENCE: heights[0] - heights[1],
             CONVEXITY: chord - heights[1],
             DEVIATION: deviation,

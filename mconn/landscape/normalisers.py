@@ -10,6 +10,7 @@ import numpy as np
 from flax import linen as nn, traverse_util
 from jaxtyping import Array, Float
 
+from mconn.examples import parts
 from mconn.types import Params
 
 Statistics = Mapping[tuple[str, ...], Float[Array, "..."]]
@@ -54,8 +55,9 @@ class BatchNormStatistics:
     model: nn.Module
 
     def __call__(self, params: Params, batches: Any) -> Params:
-        """``params`` with statistics of ``batches.inputs``, shape (batches, size, ...)."""
-        by_batch = jax.lax.map(lambda inputs: self._of_batch(params, inputs), batches.inputs)
+        """``params`` with statistics of the batches' inputs, shape (batches, size, ...)."""
+        inputs, _ = parts(batches)
+        by_batch = jax.lax.map(lambda inputs: self._of_batch(params, inputs), inputs)
         pooled = {
             path: values.mean(axis=0)
             + (by_batch[(*path[:-1], "mean")].var(axis=0) if path[-1] == "var" else 0)
@@ -69,7 +71,7 @@ class BatchNormStatistics:
         def use_own_statistics(call: Any, arguments: Any, options: Any, context: Any) -> Any:
             module = context.module
             if isinstance(module, nn.BatchNorm) and context.method_name == "__call__":
-                mean, variance = moments(arguments[0], module.axis)
+                mean, variance = _moments(arguments[0], module.axis)
                 module.put_variable("batch_stats", "mean", mean)
                 module.put_variable("batch_stats", "var", variance)
             return call(*arguments, **options)
@@ -80,7 +82,7 @@ class BatchNormStatistics:
         return found
 
 
-def moments(
+def _moments(
     x: Float[Array, "..."], features: int | tuple[int, ...]
 ) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
     """Mean and variance over all axes but those of the features."""

@@ -1,5 +1,6 @@
-"""The geometry of a plane through three networks, and planes along random directions."""
+"""A plane through three networks or along random directions: its geometry, and metrics on it."""
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
@@ -9,9 +10,11 @@ from jaxtyping import Array, Float
 
 from mconn import paths, trees
 from mconn.errors import ConfigError, StructureError
+from mconn.landscape.losses import Moments
+from mconn.measure import Execution, Run
 from mconn.paths import ControlledPath, Path
 from mconn.paths.domain import PLANE
-from mconn.types import Key, Params
+from mconn.types import Batch, EvalFn, Key, Params
 
 
 class Coordinates(NamedTuple):
@@ -86,12 +89,12 @@ def project(plane: ControlledPath, path: Path, ts: Float[np.ndarray, "points ...
     """
     ts = np.asarray(ts, np.float32)
     path.domain.check(ts)
-    x, y, distance = trees.to_numpy(seen_from(plane, coordinates(plane).points, path, ts))
+    x, y, distance = trees.to_numpy(_seen_from(plane, coordinates(plane).points, path, ts))
     return Projection(np.stack([x, y], axis=1), distance)
 
 
 @jax.jit
-def seen_from(
+def _seen_from(
     plane: ControlledPath, points: Array, path: Path, ts: Array
 ) -> tuple[Array, Array, Array]:
     """Coordinates and distance of every point of the path."""
@@ -134,11 +137,11 @@ def random_plane(key: Key, params: Params) -> ControlledPath:
             "the network has no leaf with two axes, so no filter to scale a direction by: span the "
             "plane by networks, with paths.plane"
         )
-    ends = [moved(key, params, number) for number in range(2)]
+    ends = [_moved(key, params, number) for number in range(2)]
     return paths.plane(params, *ends)
 
 
-def moved(key: Key, params: Params, number: int) -> Params:
+def _moved(key: Key, params: Params, number: int) -> Params:
     """The network plus a filter-normalised direction."""
     generator = np.random.default_rng([*np.asarray(jax.random.key_data(key)).ravel(), number])
 
@@ -167,7 +170,7 @@ def box(
     Raises:
         ConfigError: with fewer than two points.
     """
-    check_points(points)
+    _check_points(points)
     low, high = coordinates.points.min(axis=0), coordinates.points.max(axis=0)
     more = margin * (high - low).max()
     return tuple(np.linspace(low[i] - more, high[i] + more, points) for i in range(2))
@@ -186,13 +189,90 @@ def centred_box(
     Raises:
         ConfigError: with fewer than two points.
     """
-    check_points(points)
+    _check_points(points)
     length, height = coordinates.points[1, 0], coordinates.points[2, 1]
     steps = np.linspace(-reach, reach, points)
     return length * steps, height * steps
 
 
-def check_points(points: int) -> None:
+def _check_points(points: int) -> None:
     """Refuse an axis without two ends."""
     if points < 2:
         raise ConfigError(f"points is {points}: an axis of a plane needs at least two")
+
+
+@dataclass(frozen=True)
+class PlaneProfile:
+    """What `evaluate_plane` returns, on the host; its rows are y, its columns x.
+
+    Attributes:
+        x: coordinates of the columns, in Euclidean distance between networks.
+        y: coordinates of the rows.
+        coordinates: of the plane; its ``points`` are those of the three networks.
+        mean: per metric the mean over the examples.
+        standard_error: per metric the standard error of that mean (unpaired).
+        examples: number of examples.
+        normaliser: how normaliser statistics were treated: ``recompute`` or ``interpolate``.
+    """
+
+    x: Float[np.ndarray, "columns"]
+    y: Float[np.ndarray, "rows"]
+    coordinates: Coordinates
+    mean: dict[str, Float[np.ndarray, "rows columns"]]
+    standard_error: dict[str, Float[np.ndarray, "rows columns"]]
+    examples: int
+    normaliser: str
+
+
+def evaluate_plane(
+    eval_fn: EvalFn,
+    plane: ControlledPath,
+    x: Any,
+    y: Any,
+    data: Batch,
+    *,
+    execution: Execution = Execution(),
+) -> PlaneProfile:
+    """Evaluate ``eval_fn`` on a grid of a plane.
+
+    Means and standard errors are taken on the device; no value of an example is kept. Where a
+    value is not finite, so is the mean of its point, and the rest stays.
+
+    Args:
+        eval_fn: as in `mconn.landscape.evaluate`, and so are all arguments not named here.
+        plane: through three networks, `mconn.paths.plane`, or `random_plane`.
+        x: coordinates of the grid's columns, for example from `box`; a is at (0, 0), and b on the
+            x axis.
+        y: coordinates of its rows.
+        data: the examples.
+        execution: as in `evaluate`; ``points_per_call`` is 32 by default, the points between two
+            reports of progress.
+
+    Raises:
+        StructureError: if the plane is none, or a coordinate is not finite; and as `evaluate`.
+    """
+    where = coordinates(plane)
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    if x.ndim != 1 or y.ndim != 1:
+        raise StructureError(
+            f"x and y have the shapes {x.shape} and {y.shape}: pass the coordinates of the "
+            "columns and of the rows, one axis each"
+        )
+    grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    run = Run(Moments(eval_fn), [plane], where.parameters(grid), data, execution)
+    found = run(run.ts).of_path(0).result
+    mean, standard_error = (
+        {
+            metric: values[:, part].reshape(len(y), len(x)) for metric, values in found.items()
+        }
+        for part in range(2)
+    )
+    return PlaneProfile(
+        x=x,
+        y=y,
+        coordinates=where,
+        mean=mean,
+        standard_error=standard_error,
+        examples=run.count,
+        normaliser=run.normaliser,
+    )

@@ -1,20 +1,16 @@
 """Refinement of a grid around a barrier: the maximum of a coarse grid is too low."""
 
-from pathlib import Path as Folder
 from typing import Any
 
 import numpy as np
-from jax.sharding import Mesh
 
 from mconn.errors import ConfigError
 from mconn.landscape.barrier import barrier
-from mconn.landscape.evaluate import checked_points, profile_of
-from mconn.landscape.evaluation import Evaluation, Finished, ignore
+from mconn.landscape.evaluate import profile_of
 from mconn.landscape.kinds import KINDS, chord
-from mconn.landscape.measured import joined
+from mconn.landscape.losses import Losses
 from mconn.landscape.profile import Profile
-from mconn.landscape.program import Request
-from mconn.landscape.refresh import Refresh
+from mconn.measure import Execution, Run, joined
 from mconn.paths import Path
 from mconn.types import Batch, EvalFn
 
@@ -28,14 +24,7 @@ def refine(
     metric: str = "loss",
     *,
     rounds: int = 8,
-    batch_size: int = 1000,
-    points_per_call: int = 16,
-    refresh: Refresh | None = None,
-    refresh_data: Batch | None = None,
-    mesh: Mesh | None = None,
-    memory: int | None = None,
-    cells: Folder | None = None,
-    finished: Finished = ignore,
+    execution: Execution = Execution(),
 ) -> Profile:
     """Evaluate a curve on a grid, and then between points around the barrier's maximum.
 
@@ -55,14 +44,7 @@ def refine(
         kind: the barrier, one that is attained at a point.
         metric: of which metric.
         rounds: the most rounds; each adds two points, or one next to an end.
-        batch_size: as in `evaluate`.
-        points_per_call: as in `evaluate`.
-        refresh: as in `evaluate`.
-        refresh_data: as in `evaluate`.
-        mesh: as in `evaluate`.
-        memory: as in `evaluate`.
-        cells: as in `evaluate`, with a folder within it for every round.
-        finished: called with the number of finished points.
+        execution: as in `evaluate`; points of all rounds are kept in ``cells``.
 
     Returns:
         The profile at all points, in ascending order.
@@ -72,44 +54,31 @@ def refine(
             at a point, or there would be no round.
         DivergenceError: if the metric is not finite at a point.
     """
-    ts = checked_points([path], ts)
-    check(ts, kind, rounds)
-    evaluation = Evaluation(
-        Request(eval_fn),
-        [path],
-        data,
-        batch_size=batch_size,
-        points_per_call=points_per_call,
-        refresh=refresh,
-        refresh_data=refresh_data,
-        mesh=mesh,
-        memory=memory,
-    )
-
-    def measured_at(points: np.ndarray, number: int, before: int):
-        folder = None if cells is None else cells / f"round-{number}"
-        return evaluation(points, folder, lambda done: finished(before + done))
-
-    measured = measured_at(ts, 0, 0)
-    profile = profile_of(evaluation, measured, ts, 0)
+    run = Run(Losses(eval_fn), [path], ts, data, execution)
+    ts = run.ts
+    _check(ts, kind, rounds)
+    measured = run(ts)
+    profile = profile_of(run, measured, ts)
     found = barrier(profile, kind, metric, resamples=1)
-    for number in range(1, rounds + 1):
-        added = around(profile.t, found.at)
+    for _ in range(rounds):
+        added = _around(profile.t, found.at)
         if not len(added):
             break
-        measured = joined([measured, measured_at(added, number, len(ts))])
+        before = len(ts)
+        more = run(added, lambda done, before=before: execution.finished(before + done))
+        measured = joined([measured, more])
         ts = np.concatenate([ts, added])
         order = np.argsort(ts)
         ts, measured = ts[order], measured.at(order)
-        profile = profile_of(evaluation, measured, ts, 0)
-        before, found = found, barrier(profile, kind, metric, resamples=1)
-        change = max(abs(found.value - before.value), promise(profile, kind, metric, found.at))
+        profile = profile_of(run, measured, ts)
+        last, found = found, barrier(profile, kind, metric, resamples=1)
+        change = max(abs(found.value - last.value), _promise(profile, kind, metric, found.at))
         if change <= found.standard_error:
             break
     return profile
 
 
-def check(ts: np.ndarray, kind: str, rounds: int) -> None:
+def _check(ts: np.ndarray, kind: str, rounds: int) -> None:
     """Refuse what cannot be refined."""
     if ts.ndim != 1:
         raise ConfigError(
@@ -126,17 +95,17 @@ def check(ts: np.ndarray, kind: str, rounds: int) -> None:
         )
 
 
-def around(ts: np.ndarray, at: float) -> np.ndarray:
+def _around(ts: np.ndarray, at: float) -> np.ndarray:
     """The midpoints between a point and its neighbours, where there is a number between them."""
-    point = row(ts, at)
+    point = _row(ts, at)
     near = ts[max(0, point - 1) : point + 2]
-    middles = ((near[:-1].astype(np.float64) + near[1:]) / 2).astype(np.float32)
+    middles = ((near[:-1].astype(np.float64) + near[1:]) / 2).astype(ts.dtype)
     return middles[~np.isin(middles, ts)]
 
 
-def promise(profile: Profile, kind: str, metric: str, at: float) -> float:
+def _promise(profile: Profile, kind: str, metric: str, at: float) -> float:
     """How far the parabola through a maximum and its two neighbours rises above it."""
-    point = row(profile.t, at)
+    point = _row(profile.t, at)
     if point in (0, len(profile.t) - 1):
         return 0.0
     means = profile.mean(metric)
@@ -151,6 +120,6 @@ def promise(profile: Profile, kind: str, metric: str, at: float) -> float:
     return float(abs(slope**2 / (2 * curvature))) if curvature else 0.0
 
 
-def row(ts: np.ndarray, at: float) -> int:
+def _row(ts: np.ndarray, at: float) -> int:
     """The index of a point."""
-    return int(np.flatnonzero(ts == np.float32(at))[0])
+    return int(np.flatnonzero(ts == ts.dtype.type(at))[0])

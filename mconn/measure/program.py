@@ -1,0 +1,260 @@
+"""The compiled program: a measure at points of paths, over devices."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh, PartitionSpec
+from jaxtyping import Array, Bool, Float
+
+from mconn import trees
+from mconn.measure.measures import Compared, Examples, Point, Streamed, Whole
+from mconn.measure.points import ends_of, moving_at, network_at
+from mconn.paths import Path
+from mconn.types import PyTree
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class _Static:
+    value: Any = field(metadata={"static": True})
+
+
+def as_argument(thing: Any) -> PyTree:
+    """A function or a hashable dataclass as a static part, a pytree as it is."""
+    return _Static(thing) if jax.tree_util.all_leaves([thing]) else thing
+
+
+def _opened(thing: PyTree) -> Any:
+    return thing.value if isinstance(thing, _Static) else thing
+
+
+class Arguments(NamedTuple):
+    """What the program is given beside the points.
+
+    Attributes:
+        measure: from `as_argument`.
+        paths: stacked, spread over ``pair``.
+        refresh: from `as_argument`.
+        examples: each batch spread over ``data``; None if the measure brings its own.
+        seen: what ``refresh`` sees, whole on every device, so that statistics do not depend on the
+            mesh.
+    """
+
+    measure: PyTree
+    paths: Path
+    refresh: PyTree
+    examples: Examples | None
+    seen: Any
+
+
+SPECS = Arguments(
+    PartitionSpec(),
+    PartitionSpec("pair"),
+    PartitionSpec(),
+    PartitionSpec(None, "data"),
+    PartitionSpec(),
+)
+"""How the arguments are spread."""
+
+
+class Results(NamedTuple):
+    """What was measured.
+
+    Attributes:
+        result: a pytree, shape (paths, points, ...).
+        values: of every example, shape (paths, points, batches, size, ...).
+        carry: what the last points left, shape (paths, devices of ``t``, ...).
+    """
+
+    result: PyTree
+    values: PyTree
+    carry: PyTree
+
+
+@partial(jax.jit, static_argnums=0)
+def begin(mesh: Mesh, ts: Array, arguments: Arguments) -> tuple[PyTree, PyTree]:
+    """What the points of every path share, and what the first point of each device begins with."""
+
+    def on_one_device(ts: Array, arguments: Arguments) -> tuple[PyTree, PyTree]:
+        measure, paths = _opened(arguments.measure), arguments.paths
+        one = jax.eval_shape(lambda: trees.index(paths, 0)(ts[0]))
+        carry = jax.tree.map(
+            lambda leaf: jnp.broadcast_to(leaf, (len(jax.tree.leaves(paths)[0]), 1, *leaf.shape)),
+            measure.first(one),
+        )
+        shared = jax.lax.map(lambda path: measure.shared(ends_of(path), arguments.examples), paths)
+        return shared, carry
+
+    return jax.shard_map(
+        on_one_device,
+        mesh=mesh,
+        in_specs=(PartitionSpec("t"), SPECS),
+        out_specs=(PartitionSpec("pair"), PartitionSpec("pair", "t")),
+        check_vma=False,
+    )(ts, arguments)
+
+
+@partial(jax.jit, static_argnums=0)
+def measure_points(
+    mesh: Mesh,
+    ts: Float[Array, "points ..."],
+    mask: Bool[Array, "points"],
+    shared: PyTree,
+    carry: PyTree,
+    arguments: Arguments,
+) -> Results:
+    """Measure at every point of every path.
+
+    A device maps over its paths and points one by one and, at each, scans over batches, so that it
+    holds one network at a time; with a `Compared` measure it scans over batches and, for each, over
+    points. A point that only fills up a call is skipped and costs nothing.
+
+    Args:
+        mesh: devices with axes ``pair``, ``t`` and ``data``.
+        ts: the points, spread over ``t``.
+        mask: False for points that only fill up.
+        shared: from `begin`, spread over ``pair``; None for streamed measures.
+        carry: from `begin` or the call before, spread over ``pair`` and ``t``; likewise.
+        arguments: spread as `SPECS` says.
+    """
+
+    def on_one_device(
+        ts: Array, mask: Array, shared: PyTree, carry: PyTree, arguments: Arguments
+    ) -> tuple[PyTree, PyTree, PyTree]:
+        measure, refresh = _opened(arguments.measure), _opened(arguments.refresh)
+
+        def point_at(path: Path, t: Any) -> Point:
+            find = moving_at if measure.moving else network_at
+            return find(path, t, refresh, arguments.seen)
+
+        along = next(along for kind, along in _ALONG.items() if isinstance(measure, kind))
+
+        def on_path(here: tuple[Path, PyTree, PyTree]) -> tuple[PyTree, PyTree, PyTree]:
+            path, shared, carry = here
+            carry = jax.tree.map(lambda leaf: leaf[0], carry)
+            each = _Path(measure, partial(point_at, path), ends_of(path), shared, carry)
+            *found, carry = along(each, (ts, mask), arguments.examples)
+            return *found, jax.tree.map(lambda leaf: leaf[None], carry)
+
+        return jax.lax.map(on_path, (arguments.paths, shared, carry))
+
+    per_point = PartitionSpec("pair", "t")
+    spread = jax.shard_map(
+        on_one_device,
+        mesh=mesh,
+        in_specs=(
+            PartitionSpec("t"),
+            PartitionSpec("t"),
+            PartitionSpec("pair"),
+            per_point,
+            SPECS,
+        ),
+        out_specs=(per_point, PartitionSpec("pair", "t", None, "data"), per_point),
+        check_vma=False,
+    )
+    return Results(*spread(ts, mask, shared, carry, arguments))
+
+
+class _Path(NamedTuple):
+    measure: Any
+    point_at: Callable[[Any], Point]
+    ends: Any
+    shared: PyTree
+    carry: PyTree
+
+
+_Points = tuple[Array, Array]
+
+
+def _stream(path: _Path, points: _Points, examples: Examples) -> tuple[PyTree, PyTree, PyTree]:
+    measure: Streamed = path.measure
+
+    @jax.jit  # so that one trace serves the shapes and the values
+    def at_point(t: Array) -> tuple[PyTree, PyTree]:
+        point = path.point_at(t)
+        state, values = jax.lax.scan(
+            lambda state, here: measure.update(state, point, *here),
+            measure.start(*_shapes((point, trees.index(examples.batches, 0)))),
+            examples,
+        )
+        return measure.finish(measure.combine(state), point), values
+
+    result, values = jax.lax.map(lambda here: _unless_filling(here[1], at_point, here[0]), points)
+    return result, values, path.carry
+
+
+def _compare(path: _Path, points: _Points, examples: Examples) -> tuple[PyTree, PyTree, PyTree]:
+    measure: Compared = path.measure
+    ts, mask = points
+    networks = jax.lax.map(lambda here: _unless_filling(here[1], path.point_at, here[0]), points)
+
+    def first() -> tuple[Point, Any]:
+        batch = trees.index(examples.batches, 0)
+        return trees.index(networks, 0)._replace(shared=measure.shared(path.ends, batch)), batch
+
+    states = jax.tree.map(
+        lambda leaf: jnp.repeat(jnp.asarray(leaf)[None], len(ts), axis=0),
+        measure.start(*_shapes(first)),
+    )
+
+    def on_batch(states: PyTree, here: Examples) -> tuple[PyTree, PyTree]:
+        shared = measure.shared(path.ends, here.batches)
+
+        def at_point(states: PyTree, number: Array) -> tuple[PyTree, PyTree]:
+            point = trees.index(networks, number)._replace(shared=shared)
+            before = trees.index(states, number)
+            state, values = _unless_filling(
+                mask[number], lambda state: measure.update(state, point, *here), before
+            )
+            # In place: a map would write the states of all points anew for every batch.
+            return jax.tree.map(lambda all_, one: all_.at[number].set(one), states, state), values
+
+        return jax.lax.scan(at_point, states, jnp.arange(len(ts)))
+
+    states, values = jax.lax.scan(on_batch, states, examples)
+    result = jax.lax.map(
+        lambda here: measure.finish(measure.combine(here[0]), here[1]), (states, networks)
+    )
+    return result, jax.tree.map(lambda leaf: leaf.swapaxes(0, 1), values), path.carry
+
+
+def _pass_on(
+    path: _Path, points: _Points, examples: Examples | None
+) -> tuple[PyTree, PyTree, PyTree]:
+    measure: Whole = path.measure
+
+    def at_point(carry: PyTree, here: _Points) -> tuple[PyTree, PyTree]:
+        t, is_real = here
+
+        def found(t: Array) -> tuple[PyTree, PyTree]:
+            point = path.point_at(t)._replace(shared=path.shared)
+            return measure.at_point(point, examples, carry)
+
+        shapes = _shapes(lambda: found(t))
+        nothing = jax.tree.map(lambda kind: jnp.zeros(kind.shape, kind.dtype), shapes[0])
+        result, carry = jax.lax.cond(is_real, found, lambda t: (nothing, carry), t)
+        return carry, result
+
+    carry, result = jax.lax.scan(at_point, path.carry, points)
+    return result, None, carry
+
+
+_ALONG = {Compared: _compare, Streamed: _stream, Whole: _pass_on}
+
+
+def _unless_filling(is_real: Array, compute: Callable[[Any], PyTree], at: Any) -> PyTree:
+    shapes = jax.eval_shape(compute, at)
+
+    def nothing(at: Any) -> PyTree:
+        del at
+        return jax.tree.map(lambda kind: jnp.zeros(kind.shape, kind.dtype), shapes)
+
+    return jax.lax.cond(is_real, compute, nothing, at)
+
+
+def _shapes(tree: Any) -> Any:
+    return jax.eval_shape(tree if callable(tree) else lambda: tree)
