@@ -25,6 +25,7 @@ from benchmarks.similarity import Means
 from mconn import curvature, features, landscape, paths, symmetry, tangent
 from mconn.data import Split
 from mconn.features import Units
+from mconn.measure import Execution
 from mconn.models import MLP
 
 MODEL = MLP()
@@ -48,7 +49,7 @@ def problems(scale: float) -> dict[str, tuple[Callable, int]]:
     n = len(few)
     return {
         f"loss and error, 25 points x {count} examples": (
-            lambda: landscape.evaluate(loss, line, ts, data, batch_size=n),
+            lambda: landscape.evaluate(loss, line, ts, data, execution=Execution(n)),
             25 * count,
         ),
         f"features' means and squares, 25 points x {n} examples": (

@@ -25,6 +25,7 @@ from rich.table import Table
 from benchmarks import memory
 from mconn import landscape, paths
 from mconn.data import Split
+from mconn.measure import Execution
 from mconn.models import MLP
 
 Part = Literal["products", "derivatives", "scaling", "plane"]
@@ -112,10 +113,12 @@ def main(
     kernels = [networks[0]["params"][f"Dense_{i}"]["kernel"] for i in range(len(SIZES))]
     eval_fn, line = landscape.Classification(MLP().apply), paths.line(*networks[:2])
 
+    execution = Execution(batch_size)
+
     def evaluate(points: int = points, data: Split = data, **options) -> Callable:
         ts = np.linspace(0, 1, points)
         return lambda: barrier_of(
-            landscape.evaluate(eval_fn, line, ts, data, batch_size=batch_size, **options)
+            landscape.evaluate(eval_fn, line, ts, data, execution=execution, **options)
         )
 
     title = f"{points} points x {examples} examples, medians of {repeats}"
@@ -184,7 +187,7 @@ def growth(eval_fn, plane, data: Split, batch_size: int) -> None:
         x, y = landscape.box(where, points)
         wall, cpu = measure(
             lambda x=x, y=y: landscape.evaluate_plane(
-                eval_fn, plane, x, y, data, batch_size=batch_size
+                eval_fn, plane, x, y, data, execution=Execution(batch_size)
             )
         )
         peak = memory.peak()

@@ -20,6 +20,7 @@ from rich.table import Table
 from benchmarks.evaluation import measure
 from mconn import landscape, paths
 from mconn.data import Split
+from mconn.measure import Execution
 from mconn.models import CNN
 
 PUBLISHED_POINTS, PUBLISHED_SECONDS = 61, 1450
@@ -74,9 +75,11 @@ def main(
             paths.line(a, b),
             ts,
             test,
-            batch_size=batch_size,
-            refresh=landscape.BatchNormStatistics(model),
-            refresh_data=train,
+            execution=Execution(
+                batch_size=batch_size,
+                refresh=landscape.BatchNormStatistics(model),
+                refresh_data=train,
+            ),
         )
 
     for images_seen in train:

@@ -25,7 +25,7 @@ from benchmarks.alignment.one_thread import alone
 from benchmarks.evaluation import compare, network
 from mconn import features, paths, symmetry
 from mconn.features import Features, Reduction, Units
-from mconn.landscape.batches import fold
+from mconn.measure import fold
 from mconn.models import MLP
 
 LAYERS = 3

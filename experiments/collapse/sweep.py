@@ -17,6 +17,7 @@ from mconn.experiment import Context, Result, Stage
 from mconn.experiment.stages import Align, Train
 from mconn.experiment.stages.align import group_of
 from mconn.experiment.stages.sweep import point_rows
+from mconn.measure import Execution
 from mconn.training import TrainConfig
 from mconn.types import ApplyFn, Params
 
@@ -98,11 +99,13 @@ class RepairedSweep(Stage):
                         path,
                         ts,
                         getattr(dataset, split).head(self.examples),
-                        batch_size=self.statistics_examples,
-                        refresh=refresh,
-                        refresh_data=measured,
-                        finished=lambda points, done=done, pair=pair, split=split: task.update(
-                            done // 2 + points, pair=pair, split=split
+                        execution=Execution(
+                            batch_size=self.statistics_examples,
+                            refresh=refresh,
+                            refresh_data=measured,
+                            finished=lambda points, done=done, pair=pair, split=split: task.update(
+                                done // 2 + points, pair=pair, split=split
+                            ),
                         ),
                     )
                     profiles += [{**labels, **row} for row in point_rows(profile)]

@@ -14,6 +14,7 @@ from mconn.errors import ConfigError
 from mconn.experiment import Context, Result, Stage
 from mconn.experiment.stages import Align, Train
 from mconn.experiment.stages.align import group_of
+from mconn.measure import Execution
 from mconn.paths import Path
 from mconn.types import Params
 
@@ -62,7 +63,7 @@ class Directions(Stage):
         kinks: list[dict[str, Any]] = []
         for line in lines(self.train, inputs, dataset):
             along = curvature.directional_along(
-                eval_fn, line.path, ts, dataset.train, batch_size=len(dataset.train)
+                eval_fn, line.path, ts, dataset.train, Execution(batch_size=len(dataset.train))
             )
             found = curvature.kinks(along)
             losses = along.profile.mean("loss")

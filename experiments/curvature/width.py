@@ -22,6 +22,7 @@ from experiments.curvature.network import (
 from mconn import curvature, data, landscape, paths, trees
 from mconn.data import DataConfig
 from mconn.experiment import Context, Result, Stage
+from mconn.measure import Execution
 from mconn.types import Params
 
 BEFORE, AFTER, BETWEEN = "before training", "after training", "half way between two"
@@ -106,7 +107,7 @@ def on_lines(job: Job, trained: list[Params]) -> tuple[Rows, Rows]:
     for seed, (a, b) in enumerate(itertools.pairwise(trained)):
         line, ts = paths.line(a, b), np.linspace(0, 1, POINTS)
         losses = landscape.evaluate(
-            job.eval_fn, line, ts, job.batch, batch_size=len(job.batch)
+            job.eval_fn, line, ts, job.batch, execution=Execution(batch_size=len(job.batch))
         ).mean("loss")
         half_way = trees.to_numpy(line(np.float32(0.5)))
         between.append({"place": BETWEEN, "seed": seed, **largest(job, half_way)})

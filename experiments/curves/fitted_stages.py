@@ -14,7 +14,8 @@ from mconn import data, landscape, paths, trees
 from mconn.experiment import Context, Result, Stage
 from mconn.experiment.stages import Connect
 from mconn.experiment.stages.normalisers import recomputed
-from mconn.landscape.certificates import Between, WithEnds
+from mconn.landscape import Between, WithEnds
+from mconn.measure import Execution
 from mconn.paths import ControlledPath
 from mconn.types import ApplyFn
 
@@ -68,14 +69,20 @@ class CurvePlane(Stage):
                 x,
                 y,
                 examples.head(self.examples),
-                cells=context.work / "cells",
-                finished=lambda points: task.update(points, split=self.split),
-                **statistics,
+                execution=Execution(
+                    cells=context.work / "cells",
+                    finished=lambda points: task.update(points, split=self.split),
+                    **statistics,
+                ),
             )
         ts = np.linspace(0, 1, self.points)
         seen = landscape.project(plane, curve, ts)
         drawn = landscape.evaluate(
-            eval_fn, plane, where.parameters(seen.xy), examples, **statistics
+            eval_fn,
+            plane,
+            where.parameters(seen.xy),
+            examples,
+            execution=Execution(**statistics),
         )
         rows = [
             {
@@ -176,7 +183,9 @@ class AlongCurve(Stage):
                     WithEnds(path),
                     ts,
                     test,
-                    finished=lambda points, before=before: task.update(before + points),
+                    execution=Execution(
+                        finished=lambda points, before=before: task.update(before + points)
+                    ),
                 )
                 terms = landscape.linearise_logits(apply, path, ts, test).profile
                 columns = {

@@ -20,6 +20,7 @@ from jaxtyping import Array, Bool, Float
 from mconn import landscape, paths, symmetry
 from mconn.errors import ConfigError
 from mconn.experiment import Context, Result, Stage
+from mconn.measure import Execution
 from mconn.symmetry import Element, Group
 from mconn.types import Params
 
@@ -133,7 +134,9 @@ class CounterexampleLines(Stage):
             ):
                 path = paths.line(a, symmetry.act(group, element, b))
                 ts = np.linspace(0, 1, self.points)
-                profile = landscape.evaluate(Error(apply), path, ts, batch, batch_size=len(points))
+                profile = landscape.evaluate(
+                    Error(apply), path, ts, batch, execution=Execution(batch_size=len(points))
+                )
                 rows += [
                     {
                         "activation": activation_name(slope),

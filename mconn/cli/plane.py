@@ -132,6 +132,7 @@ class Plane(SavedCommand):
         """Means and standard errors on the grid; a finished chunk of points is not done again."""
         from mconn import landscape
         from mconn.experiment.stages import recomputed
+        from mconn.measure import Execution
 
         x, y = grid
         with terminal().task("plane", total=len(x) * len(y), unit="point") as task:
@@ -141,9 +142,11 @@ class Plane(SavedCommand):
                 x,
                 y,
                 getattr(dataset, self.split).head(self.examples),
-                cells=work / "plane",
-                finished=task.update,
-                **recomputed(network.config.model, plane.controls, dataset.train),
+                execution=Execution(
+                    cells=work / "plane",
+                    finished=task.update,
+                    **recomputed(network.config.model, plane.controls, dataset.train),
+                ),
             )
 
 

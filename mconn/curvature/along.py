@@ -24,9 +24,7 @@ from mconn.curvature.operators import (
 from mconn.curvature.random import over_probes, standard_error
 from mconn.curvature.ritz import Plan
 from mconn.errors import ConfigError
-from mconn.landscape.batches import fold_whole
-from mconn.landscape.program import network
-from mconn.landscape.refresh import Refresh
+from mconn.measure import Refresh, fold_whole, network_at
 from mconn.paths import Path
 from mconn.types import Batch, Key
 
@@ -179,7 +177,7 @@ def _at_points(
     of_search, of_probes = jax.random.split(key)
 
     def at(start: Array, t: Array) -> tuple[Array, tuple[Found, Array]]:
-        params, _ = network(path, plan.refresh, refresh_batches, t, moving=False)
+        params = network_at(path, t, plan.refresh, refresh_batches).params
         multiply = operator.at(params).flat_map()
         begin = started(template, unravel(template, start), of_search)
         found = lanczos(multiply, begin, of_search, plan.search, *limits)

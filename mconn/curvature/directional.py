@@ -13,9 +13,8 @@ from mconn import trees
 from mconn.curvature.operators import chosen_leaves, restrict
 from mconn.curvature.random import standard_error
 from mconn.errors import ConfigError, DivergenceError, StructureError
-from mconn.landscape import Profile, evaluate, second_differences
-from mconn.landscape.batches import fold
-from mconn.landscape.program import SLOPE, Examples, loss_of, values_of, velocity
+from mconn.landscape import SLOPE, Profile, evaluate, loss_of, second_differences, values_of
+from mconn.measure import Examples, Execution, fold, velocity
 from mconn.paths import Path
 from mconn.paths.domain import INTERVAL, Domain
 from mconn.types import Batch, EvalFn, Params
@@ -118,7 +117,7 @@ class Directional:
 
 
 def directional_along(
-    eval_fn: EvalFn, path: Path, ts: Any, data: Batch, *, batch_size: int = 1000, **options: Any
+    eval_fn: EvalFn, path: Path, ts: Any, data: Batch, execution: Execution = Execution()
 ) -> Directional:
     """The second derivative of every example's loss along the path, in one compiled program.
 
@@ -130,8 +129,7 @@ def directional_along(
         path: a curve.
         ts: its points; with all of 0, 1/N, ..., 1 the result can go to `kinks`.
         data: examples.
-        batch_size: as in `mconn.landscape.evaluate`.
-        options: others of `evaluate`, such as ``mesh``, ``memory`` and ``cells``.
+        execution: as in `mconn.landscape.evaluate`.
 
     Raises:
         ConfigError: if the path is a surface.
@@ -140,9 +138,7 @@ def directional_along(
     """
     if path.domain != INTERVAL:
         raise ConfigError(f"directions are those of curves, not of {path.domain.name}")
-    profile = evaluate(
-        _Turning(eval_fn), _WithMotion(path), ts, data, batch_size=batch_size, **options
-    )
+    profile = evaluate(_Turning(eval_fn), _WithMotion(path), ts, data, execution=execution)
     profile.check_finite(SECOND)
     speed = np.asarray(_speeds(path, jnp.asarray(profile.t)))
     if not (speed > 0).all():

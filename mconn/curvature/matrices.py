@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from mconn import trees
 from mconn.curvature.operators import LinearMap, OverData, prepared, push_and_pull
 from mconn.examples import parts
-from mconn.landscape.program import loss_of, values_of
+from mconn.landscape import loss_of, values_of
 from mconn.types import ApplyFn, Batch, EvalFn, Params
 
 

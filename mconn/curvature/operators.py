@@ -20,8 +20,7 @@ from jaxtyping import Array, Float
 from mconn import trees
 from mconn.checks import check_kind
 from mconn.errors import ConfigError, DivergenceError, StructureError
-from mconn.landscape.batches import fold
-from mconn.landscape.program import STATISTICS, Examples
+from mconn.measure import STATISTICS, Examples, fold
 from mconn.types import Batch, Key, Params
 
 
@@ -284,8 +283,8 @@ class OverData(Operator):
 
         With one batch, what does not depend on the vector is computed once and kept.
         """
-        count = self.examples.real.sum()
-        if len(self.examples.real) == 1:
+        count = self.examples.mask.sum()
+        if len(self.examples.mask) == 1:
             summed = self.sum_of_batch(*trees.index(self.examples, 0))
         else:
             summed = self._sum_of_batches

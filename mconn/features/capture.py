@@ -14,10 +14,7 @@ from jaxtyping import Array, Bool, Float
 
 from mconn import trees
 from mconn.errors import ConfigError, DivergenceError, StructureError
-from mconn.landscape.batches import fold, fold_whole
-from mconn.landscape.evaluate import checked_points
-from mconn.landscape.program import Examples, network
-from mconn.landscape.refresh import Refresh
+from mconn.measure import Examples, Refresh, fold, fold_whole, network_at, points_of
 from mconn.paths import Path
 from mconn.symmetry import Group, activations
 from mconn.types import ApplyFn, Batch, Params, PyTree
@@ -210,7 +207,7 @@ def along(
         DataError: if there is no example.
         DivergenceError: if a feature is not finite; names the layer and t.
     """
-    ts = checked_points([path], ts)
+    ts = points_of([path], ts)
     if ts.ndim != 1:
         raise StructureError("features are followed along a curve, and this path is a surface")
     if points_per_call < 1:
@@ -285,7 +282,7 @@ def reduce_along(
 ) -> tuple[PyTree, dict[str, Bool[Array, "points"]]]:
     """The reduction at every point, and which layers were finite."""
     ends = path(jnp.zeros_like(ts[0])), path(jnp.ones_like(ts[0]))
-    points = jax.lax.map(lambda t: network(path, refresh, seen, t, moving=False)[0], ts)
+    points = jax.lax.map(lambda t: network_at(path, t, refresh, seen).params, ts)
     shapes = jax.eval_shape(
         lambda *networks: tuple(checked(features, each, first_of(examples)) for each in networks),
         *(ends[0], *ends),

@@ -19,7 +19,7 @@ from mconn.errors import DataError
 from mconn.features.capture import Features, Reduction, Shapes, between
 from mconn.features.coupling import LayerCoupling, coupling_along
 from mconn.features.layer_maps import ActivatedBlend, Crossed
-from mconn.landscape.certificates import WithEnds
+from mconn.landscape import WithEnds
 from mconn.paths import Path
 from mconn.symmetry import Group
 from mconn.types import ApplyFn, Params

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 from mconn.errors import StructureError
 from mconn.features.capture import FeatureFn
 from mconn.jaxprs import Equation, Program, bind, evaluate, live, trace
-from mconn.landscape.certificates import Between
+from mconn.landscape import Between
 from mconn.symmetry import Group, Value, activations, units_last
 from mconn.types import ApplyFn, Params
 

@@ -128,7 +128,7 @@ class _OutputTerms(Compared):
         return first, last
 
     def update(
-        self, state: None, point: Point, batch: Any, mask: Array
+        self, state: None, point: Point, batch: Any, mask: Any
     ) -> tuple[None, dict[str, Float[Array, "n"]]]:
         inputs, labels = parts(batch)
         logits = wide(self.apply(point.params, inputs))

@@ -123,7 +123,7 @@ class _LogitTerms(Compared):
         return first, last
 
     def update(
-        self, state: None, point: Point, batch: Any, mask: Array
+        self, state: None, point: Point, batch: Any, mask: Any
     ) -> tuple[None, dict[str, Float[Array, "n"]]]:
         inputs, labels = parts(batch)
         logits, (first, last) = self.apply(point.params, inputs), point.shared

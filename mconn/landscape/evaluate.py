@@ -5,12 +5,11 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Shaped
 
-from mconn.errors import ConfigError
 from mconn.landscape.losses import Losses
 from mconn.landscape.profile import Profile
-from mconn.measure import Execution, Measured, Measure, Networks, Run
+from mconn.measure import Execution, Measure, Measured, Run
 from mconn.paths import Path
 from mconn.types import Batch, EvalFn
 
@@ -107,13 +106,13 @@ def profiles_along(
 
 
 def profile_of(
-    run: Run, measured: Measured, ts: Float[np.ndarray, "points ..."], pair: int = 0
+    run: Run, measured: Measured, ts: Shaped[np.ndarray, "points ..."], pair: int = 0
 ) -> Profile:
     """The profile of one of the paths."""
     mixture, arc_length = _geometry(run.paths[pair], ts)
     norm, values = measured.of_path(pair)
     return Profile(
-        t=ts,
+        t=np.asarray(ts, ts.dtype if ts.dtype.kind == "f" else np.float32),
         mixture=np.asarray(mixture),
         arc_length=np.asarray(arc_length),
         values=values,
@@ -123,5 +122,5 @@ def profile_of(
 
 
 @jax.jit
-def _geometry(path: Path, ts: Float[Array, "points ..."]) -> tuple[Array, Array]:
+def _geometry(path: Path, ts: Shaped[Array, "points ..."]) -> tuple[Array, Array]:
     return jax.vmap(path.mixture)(ts), path.arc_length(ts)

@@ -97,7 +97,7 @@ class Losses(Streamed):
         return jax.tree.map(jnp.zeros_like, point.params), jnp.zeros((), jnp.int32)
 
     def update(
-        self, state: PyTree, point: Point, batch: Batch, mask: Array
+        self, state: PyTree, point: Point, batch: Batch, mask: Any
     ) -> tuple[PyTree, dict[str, Array]]:
         """The sum of gradients, and the metrics."""
 
@@ -155,7 +155,7 @@ class Moments(Streamed):
         return {metric: jnp.zeros(3, value.dtype) for metric, value in values.items()}
 
     def update(
-        self, state: dict[str, Array], point: Point, batch: Batch, mask: Array
+        self, state: dict[str, Array], point: Point, batch: Batch, mask: Any
     ) -> tuple[dict[str, Array], None]:
         """Merged with those of the batch (Chan, Golub and LeVeque 1979)."""
         values = values_of(self.eval_fn, point.params, batch)
@@ -166,9 +166,7 @@ class Moments(Streamed):
 
     def combine(self, state: dict[str, Array]) -> dict[str, Array]:
         """Merged over devices."""
-        return {
-            metric: _merged(jax.lax.all_gather(part, "data")) for metric, part in state.items()
-        }
+        return {metric: _merged(jax.lax.all_gather(part, "data")) for metric, part in state.items()}
 
     def finish(self, state: dict[str, Array], point: Point) -> dict[str, Float[Array, "2"]]:
         """Mean and standard error."""
@@ -179,7 +177,7 @@ class Moments(Streamed):
         }
 
 
-def _summary(value: Array, mask: Array) -> Float[Array, "3"]:
+def _summary(value: Array, mask: Any) -> Float[Array, "3"]:
     number = mask.sum().astype(value.dtype)
     mean = jnp.where(mask, value, 0).sum() / jnp.maximum(number, 1)
     return jnp.stack([number, mean, jnp.where(mask, (value - mean) ** 2, 0).sum()])

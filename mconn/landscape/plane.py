@@ -262,9 +262,7 @@ def evaluate_plane(
     run = Run(Moments(eval_fn), [plane], where.parameters(grid), data, execution)
     found = run(run.ts).of_path(0).result
     mean, standard_error = (
-        {
-            metric: values[:, part].reshape(len(y), len(x)) for metric, values in found.items()
-        }
+        {metric: values[:, part].reshape(len(y), len(x)) for metric, values in found.items()}
         for part in range(2)
     )
     return PlaneProfile(
@@ -273,6 +271,6 @@ def evaluate_plane(
         coordinates=where,
         mean=mean,
         standard_error=standard_error,
-        examples=run.count,
+        examples=trees.count_examples(data),
         normaliser=run.normaliser,
     )

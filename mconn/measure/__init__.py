@@ -5,11 +5,11 @@ Execution -- its options: batches, calls, devices, memory, refreshed statistics,
 Streamed, Compared, Whole -- what a measure is
 Networks -- given networks, such as the epochs of a training, as a path
 
-A measure is a frozen dataclass, hashable: a static part of the program. If it holds arrays, register
-it as a pytree (`jax.tree_util.register_dataclass`): they are arguments of the program, which is
-compiled once for all their values. It says what happens at one point and on one batch; the kernel
-spreads paths, points and examples over devices and processes, bounds the memory, skips what only
-fills up, keeps finished points and refreshes normaliser statistics.
+A measure is a frozen dataclass, hashable: a static part of the program. If it holds arrays,
+register it as a pytree (`jax.tree_util.register_dataclass`): they are arguments of the program,
+which is compiled once for all their values. It says what happens at one point and on one batch;
+the kernel spreads paths, points and examples over devices and processes, bounds the memory, skips
+what only fills up, keeps finished points and refreshes normaliser statistics.
 
 **Streamed.** The examples come once, batch by batch. ``update`` returns the new state and, if it
 likes, values of every example, which the kernel keeps::
@@ -73,8 +73,9 @@ It gets all examples, in batches, or none if it brings its own as leaves (``data
 
     along(Largest(operator), path, ts, execution=Execution(points_per_call=64)).result
 
-Networks without a path between them are a path too: ``along(measure, Networks(stacked), None, data)``
-measures each of them, and tuples of networks are networks.
+Networks without a path between them are a path too: ``along(measure, Networks(stacked), None,
+data)`` measures each of them. A tuple of networks may be a network, so that a measure between given
+ones is one at a single point.
 """
 
 from mconn.measure.along import (

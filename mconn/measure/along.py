@@ -55,7 +55,7 @@ def along(
     path: Path | Sequence[Path],
     ts: Any,
     data: Batch | None = None,
-    execution: Execution = Execution(),  # noqa: B008
+    execution: Execution = Execution(),
 ) -> Measured:
     """Measure at points of a path, or of several of one family, in one compiled program.
 
@@ -310,11 +310,11 @@ class Run:
         return self._put(kept, PartitionSpec("pair", "t")) if all(jax.tree.leaves(fits)) else carry
 
 
-def _key(t: np.ndarray) -> bytes:
+def _key(t: Any) -> bytes:
     return np.asarray(t).tobytes()
 
 
-def _each(put: Callable[[PyTree, PartitionSpec], PyTree], arguments: Arguments) -> Arguments:
+def _each(put: Callable[[PyTree, Any], PyTree], arguments: Arguments) -> Arguments:
     return Arguments(*(put(part, spec) for part, spec in zip(arguments, SPECS, strict=True)))
 
 

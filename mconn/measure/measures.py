@@ -45,7 +45,7 @@ class Examples(NamedTuple):
     mask: Bool[Array | np.ndarray, "batches size"]
 
 
-class Measure(abc.ABC):
+class Measure:
     """What is computed at a point of a path; `Streamed`, `Compared` or `Whole`.
 
     Either hashable, such as a frozen dataclass: then it is a static part of the program. Or a
@@ -67,7 +67,7 @@ class Measure(abc.ABC):
         return False
 
 
-class Streamed(Measure):
+class Streamed(Measure, abc.ABC):
     """A measure that sees the examples once, batch by batch, and keeps a state."""
 
     def start(self, point: Point, batch: Batch) -> PyTree:
@@ -80,16 +80,14 @@ class Streamed(Measure):
         del point, batch
 
     @abc.abstractmethod
-    def update(
-        self, state: PyTree, point: Point, batch: Batch, mask: Bool[Array, "size"]
-    ) -> tuple[PyTree, PyTree]:
+    def update(self, state: PyTree, point: Point, batch: Batch, mask: Any) -> tuple[PyTree, PyTree]:
         """The state after one more batch, and what is kept of every example.
 
         Args:
             state: before; the new one has the same shapes and dtypes.
             point: of the path.
             batch: examples, with one leading axis.
-            mask: False for examples that only fill up the batch, and must not count.
+            mask: shape (size,), False for examples that only fill up the batch, and must not count.
 
         Returns:
             The state, and a pytree of arrays with a leading axis of examples, or None.
@@ -122,7 +120,7 @@ class Compared(Streamed):
         """What every point is compared with on this batch; arrives as ``point.shared``."""
 
 
-class Whole(Measure):
+class Whole(Measure, abc.ABC):
     """A measure that passes over the examples itself, as often as it likes.
 
     The points are worked off in order, and a point may begin where the one before left off.

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Shaped
 
 from mconn import trees
 from mconn.errors import ConfigError
@@ -63,7 +63,7 @@ def is_curve(path: Path) -> bool:
     return path.domain == INTERVAL or isinstance(path, Networks)
 
 
-def points_of(paths: Sequence[Path], ts: Any) -> Float[np.ndarray, "points ..."]:
+def points_of(paths: Sequence[Path], ts: Any) -> Shaped[np.ndarray, "points ..."]:
     """The points in JAX's precision.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, PartitionSpec
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Shaped
 
 from mconn import trees
 from mconn.measure.measures import Compared, Examples, Point, Streamed, Whole
@@ -51,13 +51,14 @@ class Arguments(NamedTuple):
     seen: Any
 
 
-SPECS = Arguments(
-    PartitionSpec(),
-    PartitionSpec("pair"),
-    PartitionSpec(),
-    PartitionSpec(None, "data"),
-    PartitionSpec(),
-)
+_SPECS: dict[str, Any] = {
+    "measure": PartitionSpec(),
+    "paths": PartitionSpec("pair"),
+    "refresh": PartitionSpec(),
+    "examples": PartitionSpec(None, "data"),
+    "seen": PartitionSpec(),
+}
+SPECS = Arguments(**_SPECS)
 """How the arguments are spread."""
 
 
@@ -101,7 +102,7 @@ def begin(mesh: Mesh, ts: Array, arguments: Arguments) -> tuple[PyTree, PyTree]:
 @partial(jax.jit, static_argnums=0)
 def measure_points(
     mesh: Mesh,
-    ts: Float[Array, "points ..."],
+    ts: Shaped[Array, "points ..."],
     mask: Bool[Array, "points"],
     shared: PyTree,
     carry: PyTree,
@@ -189,12 +190,14 @@ def _stream(path: _Path, points: _Points, examples: Examples) -> tuple[PyTree, P
 
 def _compare(path: _Path, points: _Points, examples: Examples) -> tuple[PyTree, PyTree, PyTree]:
     measure: Compared = path.measure
+    # So that one trace serves the shapes and the values.
+    shared_of, update = jax.jit(measure.shared), jax.jit(measure.update)
     ts, mask = points
     networks = jax.lax.map(lambda here: _unless_filling(here[1], path.point_at, here[0]), points)
 
     def first() -> tuple[Point, Any]:
         batch = trees.index(examples.batches, 0)
-        return trees.index(networks, 0)._replace(shared=measure.shared(path.ends, batch)), batch
+        return trees.index(networks, 0)._replace(shared=shared_of(path.ends, batch)), batch
 
     states = jax.tree.map(
         lambda leaf: jnp.repeat(jnp.asarray(leaf)[None], len(ts), axis=0),
@@ -202,13 +205,13 @@ def _compare(path: _Path, points: _Points, examples: Examples) -> tuple[PyTree, 
     )
 
     def on_batch(states: PyTree, here: Examples) -> tuple[PyTree, PyTree]:
-        shared = measure.shared(path.ends, here.batches)
+        shared = shared_of(path.ends, here.batches)
 
         def at_point(states: PyTree, number: Array) -> tuple[PyTree, PyTree]:
             point = trees.index(networks, number)._replace(shared=shared)
             before = trees.index(states, number)
             state, values = _unless_filling(
-                mask[number], lambda state: measure.update(state, point, *here), before
+                mask[number], lambda state: update(state, point, *here), before
             )
             # In place: a map would write the states of all points anew for every batch.
             return jax.tree.map(lambda all_, one: all_.at[number].set(one), states, state), values
@@ -230,11 +233,12 @@ def _pass_on(
     def at_point(carry: PyTree, here: _Points) -> tuple[PyTree, PyTree]:
         t, is_real = here
 
+        @jax.jit
         def found(t: Array) -> tuple[PyTree, PyTree]:
             point = path.point_at(t)._replace(shared=path.shared)
             return measure.at_point(point, examples, carry)
 
-        shapes = _shapes(lambda: found(t))
+        shapes = jax.eval_shape(found, t)
         nothing = jax.tree.map(lambda kind: jnp.zeros(kind.shape, kind.dtype), shapes[0])
         result, carry = jax.lax.cond(is_real, found, lambda t: (nothing, carry), t)
         return carry, result

@@ -14,6 +14,7 @@ from mconn.checks import check_choice
 from mconn.errors import ConfigError
 from mconn.experiment.stages import recomputed
 from mconn.landscape import Estimate
+from mconn.measure import Execution
 from mconn.progress import SILENT, Progress
 from mconn.saved.reading import Network, Pair
 from mconn.symmetry import KINDS, Group
@@ -194,7 +195,7 @@ def _barriers(
                     paths.line(a, b),
                     np.linspace(0, 1, POINTS),
                     examples,
-                    **statistics,
+                    execution=Execution(**statistics),
                 )
                 estimates.append(landscape.barrier(profile, kind="chord"))
                 done += POINTS

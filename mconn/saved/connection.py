@@ -13,6 +13,7 @@ from mconn.errors import CheckpointError
 from mconn.experiment import read_json, write_json
 from mconn.experiment.stages import has_statistics, point_rows, recomputed, training_loss
 from mconn.landscape import Estimate, Profile
+from mconn.measure import Execution
 from mconn.paths import ControlledPath, FitConfig
 from mconn.progress import SILENT, Progress
 from mconn.saved.reading import Pair, npz_leaves
@@ -160,11 +161,13 @@ def measure(
                     path,
                     ts,
                     examples,
-                    cells=work / f"{method}-{split}",
-                    finished=lambda points, done=done, method=method, split=split: task.update(
-                        done + points, path=method, split=split
+                    execution=Execution(
+                        cells=work / f"{method}-{split}",
+                        finished=lambda points, done=done, method=method, split=split: task.update(
+                            done + points, path=method, split=split
+                        ),
+                        **statistics,
                     ),
-                    **statistics,
                 )
                 done += positions
     return profiles

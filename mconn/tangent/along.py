@@ -12,8 +12,7 @@ from jaxtyping import Array, Float, Int, Num
 from mconn import trees
 from mconn.errors import ConfigError, DivergenceError, StructureError
 from mconn.examples import parts
-from mconn.landscape.batches import fold
-from mconn.landscape.program import Examples
+from mconn.measure import Examples, fold
 from mconn.paths import Path
 from mconn.paths.domain import INTERVAL
 from mconn.tangent.gram import MEMORY, Blocks, Request, gram, into_blocks

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from mconn import jaxprs, trees
 from mconn.errors import StructureError
 from mconn.jaxprs import Equation, Program, bind, evaluate
-from mconn.landscape.program import STATISTICS
+from mconn.measure import STATISTICS
 from mconn.tangent.products import Product, find_products
 from mconn.types import ApplyFn, Params
 

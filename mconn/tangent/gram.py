@@ -12,7 +12,7 @@ from jaxtyping import Array
 
 from mconn import jaxprs, trees
 from mconn.errors import ConfigError
-from mconn.landscape.batches import fold
+from mconn.measure import fold
 from mconn.tangent.factors import Factors, classes_of, contract, factorise
 from mconn.types import ApplyFn, Params
 

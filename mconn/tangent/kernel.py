@@ -17,8 +17,8 @@ from jaxtyping import Array, Float
 from mconn import trees
 from mconn.checks import check_choice
 from mconn.errors import ConfigError, DivergenceError
-from mconn.landscape.batches import fold
-from mconn.landscape.program import Examples, loss_of, values_of
+from mconn.landscape import loss_of, values_of
+from mconn.measure import Examples, fold
 from mconn.tangent.factors import CONTRACTIONS, movable_leaves
 from mconn.tangent.gram import MEMORY, Blocks, Request, compiled_gram, gram, into_blocks
 from mconn.types import ApplyFn, Batch, EvalFn, Params
@@ -217,7 +217,7 @@ def _descent(eval_fn: EvalFn, params: Params, examples: Examples) -> Params:
         return jax.tree.map(jnp.add, total, jax.grad(loss)(weights, *here)), None
 
     total, _ = jax.lax.scan(add, jax.tree.map(jnp.zeros_like, weights), examples)
-    count = examples.real.sum()
+    count = examples.mask.sum()
     still = jax.tree.map(jnp.zeros_like, params)
     return _with_leaves(still, movable, [-each / count for each in total])
 

@@ -11,6 +11,7 @@ from mconn import curvature, landscape, paths, trees
 from mconn.curvature.directional import CURVATURE, SECOND, Directional, _green_sum
 from mconn.errors import ConfigError, DivergenceError, StructureError
 from mconn.landscape import Classification
+from mconn.measure import Execution
 from tests import zoo
 from tests.curvature.problems import (
     BATCH,
@@ -36,7 +37,9 @@ def bent():
 
 
 def along(path, loss=LOSS, data=None, ts=TS):
-    return curvature.directional_along(loss, path, ts, data or examples(), batch_size=BATCH)
+    return curvature.directional_along(
+        loss, path, ts, data or examples(), Execution(batch_size=BATCH)
+    )
 
 
 def point(kind, t):

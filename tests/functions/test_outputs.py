@@ -5,6 +5,7 @@ import pytest
 
 from mconn import functions, paths
 from mconn.errors import ConfigError, DivergenceError, StructureError
+from mconn.measure import Execution
 from tests.functions.networks import apply, divergence, examples, mixed, network, probabilities
 
 TS = np.linspace(0, 1, 5)
@@ -13,7 +14,9 @@ A, B = network(0), network(1)
 
 def measured(data, ts=TS, **options):
     with jax.enable_x64(True):
-        return functions.outputs_along(apply, paths.line(A, B), ts, data, **options)
+        return functions.outputs_along(
+            apply, paths.line(A, B), ts, data, execution=Execution(**options)
+        )
 
 
 def test_every_metric_is_its_definition():

@@ -6,6 +6,7 @@ from hypothesis import given, settings, strategies as st
 
 from mconn import landscape, paths
 from mconn.errors import ConfigError, DivergenceError, StructureError
+from mconn.measure import Execution
 from tests.landscape.problem import CLASSIFY, apply, examples, network
 
 TS = np.linspace(0, 1, 9)
@@ -44,7 +45,7 @@ def test_the_terms_of_the_logits_add_up_to_the_height_and_bound_it(seed, family)
 
 def test_in_single_precision_the_terms_explain_the_barrier_to_rounding():
     path, data = paths.line(network(0), network(1)), examples(40)
-    found = landscape.linearise_logits(apply, path, TS, data, batch_size=16)
+    found = landscape.linearise_logits(apply, path, TS, data, execution=Execution(batch_size=16))
     profile = landscape.evaluate(CLASSIFY, path, TS, data)
     np.testing.assert_allclose(found.height(), height(profile), atol=1e-5)
     np.testing.assert_allclose(found.profile.arc_length, profile.arc_length, rtol=1e-6)

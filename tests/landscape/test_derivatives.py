@@ -7,6 +7,7 @@ import pytest
 from mconn import landscape, paths
 from mconn.errors import ConfigError, StructureError
 from mconn.landscape import MixtureRefresh
+from mconn.measure import Execution
 from tests.landscape.problem import CLASSIFY, apply, examples, network
 
 TS = np.array([0, 0.25, 0.6, 1], np.float32)
@@ -32,7 +33,9 @@ def losses(path, t, data):
 def test_slopes_are_differences_of_nearby_losses_also_at_the_ends(family):
     with jax.enable_x64(True):
         path, data = curve(family, np.float64), examples(11, dtype=np.float64)
-        profile = landscape.evaluate(squares, path, TS, data, batch_size=4, slopes=True)
+        profile = landscape.evaluate(
+            squares, path, TS, data, execution=Execution(batch_size=4), slopes=True
+        )
         step = 1e-6
         for row, t in enumerate(np.float64(TS)):
             low, high = max(0.0, t - step), min(1.0, t + step)
@@ -50,12 +53,14 @@ def test_slopes_have_paired_standard_errors():
 @pytest.mark.parametrize("batch_size", [3, 11])
 def test_the_gradient_is_that_of_the_mean_loss_over_all_batches(batch_size):
     path, data = curve(paths.bezier), examples(11)
-    profile = landscape.evaluate(CLASSIFY, path, TS, data, batch_size=batch_size, gradients=True)
+    profile = landscape.evaluate(
+        CLASSIFY, path, TS, data, execution=Execution(batch_size=batch_size), gradients=True
+    )
     for row, t in enumerate(TS):
         gradient = jax.grad(lambda params: CLASSIFY(params, data)["loss"].mean())(path(t))
         expected = np.sqrt(sum(float((leaf**2).sum()) for leaf in jax.tree.leaves(gradient)))
         assert profile.gradient_norm[row] == pytest.approx(expected, rel=1e-4)
-    plain = landscape.evaluate(CLASSIFY, path, TS, data, batch_size=batch_size)
+    plain = landscape.evaluate(CLASSIFY, path, TS, data, execution=Execution(batch_size=batch_size))
     np.testing.assert_allclose(profile.values["loss"], plain.values["loss"], rtol=1e-5, atol=1e-6)
     assert "slope" in profile.values
 
@@ -81,7 +86,9 @@ class Doubled:
 def test_slopes_follow_what_refreshes_the_network(refresh):
     with jax.enable_x64(True):
         path, data = curve(paths.bezier, np.float64), examples(6, dtype=np.float64)
-        profile = landscape.evaluate(squares, path, TS, data, refresh=refresh, slopes=True)
+        profile = landscape.evaluate(
+            squares, path, TS, data, execution=Execution(refresh=refresh), slopes=True
+        )
         step = 1e-6
         high, low = (
             squares(refresh(path(t), None, path.mixture(t)), data)["loss"]

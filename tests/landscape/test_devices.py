@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from mconn import landscape, paths
+from mconn.measure import Execution
 from mconn.models import MLP
 from tests import processes
 
@@ -41,10 +42,8 @@ def measured(**options):
         [paths.bezier(*ends[:2]), paths.bezier(*ends[2:])],
         np.linspace(0, 1, 5),
         data,
-        batch_size=16,
-        refresh=landscape.BatchNormStatistics(MODEL),
+        execution=Execution(batch_size=16, refresh=landscape.BatchNormStatistics(MODEL), **options),
         gradients=True,
-        **options,
     )
     plane = landscape.evaluate_plane(
         landscape.Classification(MODEL.apply),
@@ -52,8 +51,7 @@ def measured(**options):
         np.linspace(-1, 1, 3),
         np.linspace(-1, 1, 2),
         data,
-        batch_size=16,
-        refresh=landscape.BatchNormStatistics(MODEL),
+        execution=Execution(batch_size=16, refresh=landscape.BatchNormStatistics(MODEL)),
         **{**options, "cells": options["cells"] / "plane" if "cells" in options else None},
     )
     return {

@@ -7,6 +7,7 @@ from problem import Examples, apply, examples, network
 
 from mconn import landscape, paths
 from mconn.errors import ConfigError, DataError, StructureError
+from mconn.measure import Execution
 
 
 def mesh(devices):
@@ -20,7 +21,9 @@ line = paths.line(network(0), network(1))
 def test_every_value_is_that_of_the_network_at_the_point():
     data = examples(23)
     ts = np.linspace(0, 1, 7)
-    profile = landscape.evaluate(classify, line, ts, data, batch_size=10, points_per_call=4)
+    profile = landscape.evaluate(
+        classify, line, ts, data, execution=Execution(batch_size=10, points_per_call=4)
+    )
     for row, t in enumerate(ts):
         logits = apply(line(jnp.float32(t)), data.inputs)
         loss = -jax.nn.log_softmax(logits)[np.arange(23), data.labels]
@@ -36,7 +39,11 @@ def test_chunks_do_not_change_the_values(batch_size, points_per_call):
     data, ts = examples(23), np.linspace(0, 1, 5)
     whole = landscape.evaluate(classify, line, ts, data)
     chunked = landscape.evaluate(
-        classify, line, ts, data, batch_size=batch_size, points_per_call=points_per_call
+        classify,
+        line,
+        ts,
+        data,
+        execution=Execution(batch_size=batch_size, points_per_call=points_per_call),
     )
     assert whole.values["loss"].shape == (5, 23)
     np.testing.assert_allclose(chunked.values["loss"], whole.values["loss"], rtol=1e-5, atol=1e-6)
@@ -46,7 +53,7 @@ def test_one_device_and_two_give_the_same_values():
     assert jax.local_device_count() == 2
     data, ts = examples(16), np.linspace(0, 1, 5)
     two = landscape.evaluate(classify, line, ts, data)
-    one = landscape.evaluate(classify, line, ts, data, mesh=mesh(1))
+    one = landscape.evaluate(classify, line, ts, data, execution=Execution(mesh=mesh(1)))
     np.testing.assert_allclose(one.values["loss"], two.values["loss"], rtol=1e-6)
 
 
@@ -55,10 +62,18 @@ def test_a_second_path_of_any_number_of_points_does_not_compile_again():
     counted = chex.assert_max_traces(apply, n=1)
     eval_fn = landscape.Classification(counted)
     other = paths.line(network(2), network(3))
-    landscape.evaluate(eval_fn, line, np.linspace(0, 1, 9), data, points_per_call=4)
-    landscape.evaluate(eval_fn, other, np.linspace(0, 1, 31), data, points_per_call=4)
     landscape.evaluate(
-        eval_fn, other, np.linspace(0, 1, 6), examples(16, seed=1), points_per_call=4
+        eval_fn, line, np.linspace(0, 1, 9), data, execution=Execution(points_per_call=4)
+    )
+    landscape.evaluate(
+        eval_fn, other, np.linspace(0, 1, 31), data, execution=Execution(points_per_call=4)
+    )
+    landscape.evaluate(
+        eval_fn,
+        other,
+        np.linspace(0, 1, 6),
+        examples(16, seed=1),
+        execution=Execution(points_per_call=4),
     )
 
 
@@ -87,9 +102,7 @@ def test_statistics_are_recomputed_at_every_point():
         path,
         np.linspace(0, 1, 3),
         data,
-        refresh=refresh,
-        refresh_data=training,
-        batch_size=20,
+        execution=Execution(refresh=refresh, refresh_data=training, batch_size=20),
     )
     middle = refresh(path(0.5), training)
     expected = landscape.Classification(normalised)(middle, data)["loss"]
@@ -135,10 +148,12 @@ def test_a_metric_must_be_one_number_per_example():
 @pytest.mark.parametrize("name", ["batch_size", "points_per_call"])
 def test_empty_batches_and_calls_are_refused(name):
     with pytest.raises(ConfigError, match=f"{name} is 0"):
-        landscape.evaluate(classify, line, np.array([0.0, 1.0]), examples(4), **{name: 0})
+        landscape.evaluate(
+            classify, line, np.array([0.0, 1.0]), examples(4), execution=Execution(**{name: 0})
+        )
 
 
 def test_more_devices_than_points_are_left_alone():
     ts = np.array([0.0])
-    profile = landscape.evaluate(classify, line, ts, examples(4), mesh=mesh(2))
+    profile = landscape.evaluate(classify, line, ts, examples(4), execution=Execution(mesh=mesh(2)))
     assert profile.values["loss"].shape == (1, 4)

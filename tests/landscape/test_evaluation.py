@@ -7,6 +7,7 @@ import pytest
 
 from mconn import landscape, paths
 from mconn.errors import CheckpointError, ConfigError, StructureError
+from mconn.measure import Execution
 from tests.landscape.problem import CLASSIFY, apply, examples, network
 
 TS = np.linspace(0, 1, 7)
@@ -22,9 +23,16 @@ def mesh(**axes):
 @pytest.mark.parametrize("axes", [{"t": 2}, {"data": 2}, {"pair": 2}, {"t": 1, "data": 2}])
 def test_the_mesh_does_not_change_the_values(axes):
     data = examples(13)
-    expected = landscape.evaluate(CLASSIFY, LINE, TS, data, mesh=mesh(t=1), gradients=True)
+    expected = landscape.evaluate(
+        CLASSIFY, LINE, TS, data, execution=Execution(mesh=mesh(t=1)), gradients=True
+    )
     found = landscape.evaluate(
-        CLASSIFY, LINE, TS, data, mesh=mesh(**axes), gradients=True, batch_size=4
+        CLASSIFY,
+        LINE,
+        TS,
+        data,
+        execution=Execution(mesh=mesh(**axes), batch_size=4),
+        gradients=True,
     )
     for metric in ("loss", "error", "slope"):
         np.testing.assert_allclose(
@@ -36,14 +44,15 @@ def test_the_mesh_does_not_change_the_values(axes):
 def test_points_that_are_spread_are_the_same_bits():
     data = examples(13)
     found, expected = (
-        landscape.evaluate(CLASSIFY, LINE, TS, data, mesh=mesh(t=count)) for count in (2, 1)
+        landscape.evaluate(CLASSIFY, LINE, TS, data, execution=Execution(mesh=mesh(t=count)))
+        for count in (2, 1)
     )
     np.testing.assert_array_equal(found.values["loss"], expected.values["loss"])
 
 
 def test_another_axis_of_the_mesh_is_refused():
     with pytest.raises(ConfigError, match="the mesh has the axis 'model'"):
-        landscape.evaluate(CLASSIFY, LINE, TS, examples(4), mesh=mesh(model=2))
+        landscape.evaluate(CLASSIFY, LINE, TS, examples(4), execution=Execution(mesh=mesh(model=2)))
 
 
 @pytest.mark.parametrize("pairs", [1, 2, 3])
@@ -51,7 +60,9 @@ def test_many_paths_are_each_evaluated_as_if_alone(pairs):
     data = examples(13)
     lines = [paths.line(network(2 * i), network(2 * i + 1)) for i in range(pairs)]
     seen = []
-    together = landscape.evaluate_many(CLASSIFY, lines, TS, data, finished=seen.append)
+    together = landscape.evaluate_many(
+        CLASSIFY, lines, TS, data, execution=Execution(finished=seen.append)
+    )
     assert len(together) == pairs
     assert seen[-1] == pairs * len(TS)
     for line, found in zip(lines, together, strict=True):
@@ -72,7 +83,9 @@ def test_a_budget_of_memory_changes_no_value_and_is_kept():
     data = examples(600)
     whole = landscape.evaluate(CLASSIFY, LINE, TS, data)
     seen = []
-    small = landscape.evaluate(CLASSIFY, LINE, TS, data, memory=16_000, finished=seen.append)
+    small = landscape.evaluate(
+        CLASSIFY, LINE, TS, data, execution=Execution(memory=16_000, finished=seen.append)
+    )
     np.testing.assert_allclose(small.values["loss"], whole.values["loss"], rtol=1e-5, atol=1e-6)
     # A point's results are 600 values of two metrics: 4800 bytes.
     assert np.diff([0, *seen]).max() <= 2 * 3
@@ -80,7 +93,7 @@ def test_a_budget_of_memory_changes_no_value_and_is_kept():
 
 def test_a_budget_for_less_than_one_example_is_refused():
     with pytest.raises(ConfigError, match="memory is 100 bytes, and one example at one point"):
-        landscape.evaluate(CLASSIFY, LINE, TS, examples(4), memory=100)
+        landscape.evaluate(CLASSIFY, LINE, TS, examples(4), execution=Execution(memory=100))
 
 
 class Interrupted(RuntimeError):
@@ -109,14 +122,26 @@ def counting(seen):
 def test_a_stopped_evaluation_goes_on_where_it_was(tmp_path, gradients):
     data, seen = examples(8), []
     eval_fn = counting(seen)
-    options = {"gradients": gradients, "cells": tmp_path / "cells"}
+    cells = tmp_path / "cells"
     with pytest.raises(Interrupted):
         landscape.evaluate(
-            eval_fn, LINE, TS, data, points_per_call=2, finished=interrupt_after(4), **options
+            eval_fn,
+            LINE,
+            TS,
+            data,
+            execution=Execution(points_per_call=2, finished=interrupt_after(4), cells=cells),
+            gradients=gradients,
         )
     seen.clear()
     # Another size of a call: points are found whatever calls they came from.
-    rest = landscape.evaluate(eval_fn, LINE, TS, data, points_per_call=16, **options)
+    rest = landscape.evaluate(
+        eval_fn,
+        LINE,
+        TS,
+        data,
+        execution=Execution(points_per_call=16, cells=cells),
+        gradients=gradients,
+    )
     jax.effects_barrier()
     whole = landscape.evaluate(CLASSIFY, LINE, TS, data, gradients=gradients)
     if not gradients:
@@ -126,7 +151,9 @@ def test_a_stopped_evaluation_goes_on_where_it_was(tmp_path, gradients):
     if gradients:
         np.testing.assert_allclose(rest.gradient_norm, whole.gradient_norm, rtol=1e-5)
     seen.clear()
-    landscape.evaluate(eval_fn, LINE, TS, data, **options)
+    landscape.evaluate(
+        eval_fn, LINE, TS, data, execution=Execution(cells=cells), gradients=gradients
+    )
     jax.effects_barrier()
     assert not seen
     assert not list((tmp_path / "cells").glob("*.new"))
@@ -136,29 +163,33 @@ def test_a_stopped_evaluation_goes_on_where_it_was(tmp_path, gradients):
     ("name", "change"),
     [
         ("paths", {"path": paths.line(network(0), network(3))}),
-        ("ts", {"ts": np.linspace(0, 1, 5)}),
         ("data", {"data": examples(9)}),
-        ("eval_fn", {"eval_fn": landscape.Classification(lambda p, x: apply(p, x) * 2)}),
-        ("options", {"slopes": True}),
+        ("measure", {"eval_fn": landscape.Classification(lambda p, x: apply(p, x) * 2)}),
+        ("measure", {"slopes": True}),
         ("refresh", {"refresh": lambda params, batches: params}),
     ],
 )
 def test_a_folder_of_another_evaluation_is_refused(tmp_path, name, change):
-    first = {"eval_fn": CLASSIFY, "path": LINE, "ts": TS, "data": examples(8), "cells": tmp_path}
-    landscape.evaluate(**first)
-    with pytest.raises(CheckpointError, match=rf"another evaluation \({name} is another"):
-        landscape.evaluate(**{**first, **change})
+    first = {"eval_fn": CLASSIFY, "path": LINE, "ts": TS, "data": examples(8)}
+
+    def evaluated(refresh=None, **arguments):
+        execution = Execution(cells=tmp_path, refresh=refresh)
+        landscape.evaluate(**{**first, **arguments}, execution=execution)
+
+    evaluated()
+    with pytest.raises(CheckpointError, match=rf"another measurement \({name} is "):
+        evaluated(**change)
 
 
 def test_damaged_cells_are_refused(tmp_path):
-    landscape.evaluate(CLASSIFY, LINE, TS, examples(8), cells=tmp_path)
+    landscape.evaluate(CLASSIFY, LINE, TS, examples(8), execution=Execution(cells=tmp_path))
     (cell,) = tmp_path.glob("*.npz")
     cell.write_bytes(cell.read_bytes()[:100])
     with pytest.raises(CheckpointError, match=r"is damaged .*: delete it"):
-        landscape.evaluate(CLASSIFY, LINE, TS, examples(8), cells=tmp_path)
-    (tmp_path / "evaluation.json").write_text(json.dumps([1]))
+        landscape.evaluate(CLASSIFY, LINE, TS, examples(8), execution=Execution(cells=tmp_path))
+    (tmp_path / "work.json").write_text(json.dumps([1]))
     with pytest.raises(CheckpointError, match=r"is damaged .*: delete"):
-        landscape.evaluate(CLASSIFY, LINE, TS, examples(8), cells=tmp_path)
+        landscape.evaluate(CLASSIFY, LINE, TS, examples(8), execution=Execution(cells=tmp_path))
 
 
 def test_paths_points_and_data_may_change_without_a_new_program():

@@ -4,6 +4,7 @@ import pytest
 
 from mconn import landscape, paths
 from mconn.errors import ConfigError, StructureError
+from mconn.measure import Execution
 from tests.landscape.problem import CLASSIFY, examples, network
 
 NETWORKS = [network(seed) for seed in range(3)]
@@ -63,7 +64,7 @@ def test_a_plane_keeps_means_and_standard_errors_as_a_profile_has_them(tmp_path)
     x, y, data = np.linspace(-1, 2, 4), np.linspace(0, 1, 3), examples(23)
     seen = []
     options = {"batch_size": 5, "points_per_call": 5, "cells": tmp_path, "finished": seen.append}
-    found = landscape.evaluate_plane(CLASSIFY, PLANE, x, y, data, **options)
+    found = landscape.evaluate_plane(CLASSIFY, PLANE, x, y, data, execution=Execution(**options))
     grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
     uv = landscape.coordinates(PLANE).parameters(grid)
     kept = landscape.evaluate(CLASSIFY, PLANE, uv, data)
@@ -75,7 +76,7 @@ def test_a_plane_keeps_means_and_standard_errors_as_a_profile_has_them(tmp_path)
         )
     assert (found.examples, found.normaliser) == (23, "interpolate")
     assert seen[-1] == 12
-    again = landscape.evaluate_plane(CLASSIFY, PLANE, x, y, data, **options)
+    again = landscape.evaluate_plane(CLASSIFY, PLANE, x, y, data, execution=Execution(**options))
     np.testing.assert_array_equal(again.mean["loss"], found.mean["loss"])
     assert seen[-1] == 12
 

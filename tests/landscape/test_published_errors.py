@@ -7,6 +7,7 @@ import pytest
 from mconn import landscape, paths
 from mconn.data import Split
 from mconn.errors import DivergenceError, StructureError
+from mconn.measure import Execution
 from mconn.models import MLP
 from tests.landscape.problem import CLASSIFY, Examples, apply, examples, network
 
@@ -32,7 +33,7 @@ def test_neither_networks_nor_data_are_changed():
     ends, data = (network(0), network(1)), examples(12)
     line = paths.line(*ends)
     before = jax.tree.map(np.copy, (ends, line.controls, data))
-    landscape.evaluate(CLASSIFY, line, TS, data, gradients=True, batch_size=5)
+    landscape.evaluate(CLASSIFY, line, TS, data, gradients=True, execution=Execution(batch_size=5))
     landscape.refine(CLASSIFY, line, TS, data, rounds=1)
     plane = paths.plane(*ends, network(2))
     landscape.evaluate_plane(CLASSIFY, plane, TS, TS, data)
@@ -55,14 +56,20 @@ def test_no_point_beyond_the_ends_is_evaluated_or_moved_to_them(outside):
 def test_a_loss_is_the_mean_over_examples_whatever_the_batches(batch_size):
     """A sum over batches, or a mean of the means of unequal batches, depends on their size."""
     data = examples(13)
-    profile = landscape.evaluate(CLASSIFY, LINE, TS, data, batch_size=batch_size)
+    profile = landscape.evaluate(
+        CLASSIFY, LINE, TS, data, execution=Execution(batch_size=batch_size)
+    )
     twice = Examples(*(np.concatenate([part, part]) for part in data))
-    doubled = landscape.evaluate(CLASSIFY, LINE, TS, twice, batch_size=batch_size)
+    doubled = landscape.evaluate(
+        CLASSIFY, LINE, TS, twice, execution=Execution(batch_size=batch_size)
+    )
     expected = [float(np.mean(CLASSIFY(LINE(np.float32(t)), data)["loss"])) for t in TS]
     np.testing.assert_allclose(profile.mean("loss"), expected, rtol=1e-5)
     np.testing.assert_allclose(doubled.mean("loss"), expected, rtol=1e-5)
     plane = paths.plane(*map(network, range(3)))
-    found = landscape.evaluate_plane(CLASSIFY, plane, [0], [0], data, batch_size=batch_size)
+    found = landscape.evaluate_plane(
+        CLASSIFY, plane, [0], [0], data, execution=Execution(batch_size=batch_size)
+    )
     np.testing.assert_allclose(found.mean["loss"], expected[0], rtol=1e-5)
 
 
@@ -95,8 +102,8 @@ def test_examples_are_neither_changed_nor_put_in_another_order(batch_size):
         return {"label": batch.labels * 1.0, "input": batch.inputs.sum(axis=1)}
 
     data = examples(13)
-    profile = landscape.evaluate(see, LINE, TS, data, batch_size=batch_size)
-    again = landscape.evaluate(see, LINE, TS, data, batch_size=batch_size)
+    profile = landscape.evaluate(see, LINE, TS, data, execution=Execution(batch_size=batch_size))
+    again = landscape.evaluate(see, LINE, TS, data, execution=Execution(batch_size=batch_size))
     for row in range(len(TS)):
         np.testing.assert_array_equal(profile.values["label"][row], data.labels)
         np.testing.assert_allclose(

@@ -5,6 +5,7 @@ import pytest
 
 from mconn import landscape, paths
 from mconn.errors import ConfigError, DivergenceError
+from mconn.measure import Execution
 from tests.landscape.problem import apply, examples, network
 
 LINE = paths.line({"t": np.float32(0)[None]}, {"t": np.float32(1)[None]})
@@ -68,7 +69,7 @@ def test_all_rounds_share_one_program(tmp_path):
     counted = landscape.Classification(chex.assert_max_traces(apply, n=1))
     line = paths.line(network(0), network(1))
     seen = []
-    options = {"rounds": 4, "cells": tmp_path, "finished": seen.append}
+    options = {"rounds": 4, "execution": Execution(cells=tmp_path, finished=seen.append)}
     first = landscape.refine(counted, line, COARSE, examples(40), **options)
     assert seen == sorted(seen)
     assert seen[-1] == len(first.t)

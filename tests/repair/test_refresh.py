@@ -6,6 +6,7 @@ from two_layers import OUTPUTS, apply, examples, layers_of, mix, network, stacke
 
 from mconn import landscape, paths, repair
 from mconn.data import Split
+from mconn.measure import Execution
 
 CLASSIFY = landscape.Classification(apply)
 NETWORKS = [jax.tree.map(np.float32, network(seed)) for seed in range(3)]
@@ -33,8 +34,7 @@ def test_every_point_is_repaired_and_the_ends_are_not():
         paths.line(*networks),
         np.linspace(0, 1, 5),
         TEST,
-        refresh=repairer,
-        refresh_data=TRAIN,
+        execution=Execution(refresh=repairer, refresh_data=TRAIN),
     )
     for i, t in enumerate((0, 0.25, 0.5, 0.75, 1)):
         weights = np.array([1 - t, t], np.float32)
@@ -54,8 +54,7 @@ def test_a_mixture_of_three_networks():
         paths.simplex(NETWORKS),
         np.array([*np.eye(3), thirds]),
         TEST,
-        refresh=repairer,
-        refresh_data=TRAIN,
+        execution=Execution(refresh=repairer, refresh_data=TRAIN),
     )
     point = repairer(mix(thirds, NETWORKS), Split(TRAIN.inputs[None], TRAIN.labels[None]), thirds)
     expected = CLASSIFY(point, TEST)["loss"]
@@ -70,7 +69,7 @@ def test_the_closed_form_needs_no_data():
         paths.line(*networks),
         np.array([0, 0.5, 1]),
         TEST,
-        refresh=repair.RepairClosedForm(ends, LAYERS),
+        execution=Execution(refresh=repair.RepairClosedForm(ends, LAYERS)),
     )
     half = np.array([0.5, 0.5], np.float32)
     point = repair.repair_closed_form(LAYERS, mix(half, networks), ends, half)
@@ -84,5 +83,7 @@ def test_pairs_share_one_compiled_program(caplog):
         networks = [NETWORKS[a], NETWORKS[b]]
         repairer = refresh(networks)
         with jax.log_compiles(i == 1):
-            landscape.evaluate(CLASSIFY, paths.line(*networks), ts, TEST, refresh=repairer)
-    assert not [line for line in caplog.messages if "_evaluate_points" in line]
+            landscape.evaluate(
+                CLASSIFY, paths.line(*networks), ts, TEST, execution=Execution(refresh=repairer)
+            )
+    assert not [line for line in caplog.messages if "measure_points" in line]

@@ -18,7 +18,7 @@ def has_statistics(params: Params) -> bool:
 def recomputed(
     model: Any, params: Params, train: Split, examples: int = STATISTICS_EXAMPLES
 ) -> dict[str, Any]:
-    """Arguments of an evaluation that recompute BatchNorm statistics at every point.
+    """Options of an `mconn.measure.Execution` that recompute BatchNorm statistics at every point.
 
     Args:
         model: the network.

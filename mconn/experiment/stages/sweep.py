@@ -14,6 +14,7 @@ from mconn.experiment.stages.align import Align, group_of
 from mconn.experiment.stages.connect import Connect
 from mconn.experiment.stages.normalisers import has_statistics, recomputed
 from mconn.experiment.stages.train import Train
+from mconn.measure import Execution
 
 BARRIERS = [(kind, "loss") for kind, rule in landscape.KINDS.items() if rule.metric is None] + [
     (kind, None) for kind, rule in landscape.KINDS.items() if rule.metric is not None
@@ -96,10 +97,12 @@ class Sweep(Stage):
                     path,
                     ts,
                     examples,
-                    finished=lambda points, done=done, pair=pair, split=split: task.update(
-                        done * self.points + points, pair=pair, split=split
+                    execution=Execution(
+                        finished=lambda points, done=done, pair=pair, split=split: task.update(
+                            done * self.points + points, pair=pair, split=split
+                        ),
+                        **statistics,
                     ),
-                    **statistics,
                 )
                 labels = {"method": self.method, "pair": pair, "split": split}
                 normaliser = profile.normaliser if has_statistics(networks) else "none"
