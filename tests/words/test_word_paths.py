@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import scipy.sparse as sparse
 
-from mconn import landscape, paths
-from mconn.errors import ConfigError, DataError
+from mconn import align, landscape, paths, symmetry
+from mconn.errors import ConfigError, DataError, MconnError, StructureError
 from mconn.words import (
+    RUNGS,
     AttributeModel,
     ExactConfig,
     Rule,
@@ -34,6 +35,8 @@ from mconn.words import (
     sgns_weights,
     train_exact,
 )
+from mconn.words.coupling import products
+from mconn.words.questions import pairs_of_questions
 
 MODEL = AttributeModel((0.3, 0.4, 0.5, 0.6))
 WEIGHTS = sgns_weights(MODEL.joint)
@@ -42,10 +45,7 @@ QUESTIONS = MODEL.questions()
 ALL = np.concatenate(list(QUESTIONS.values()))
 OPTIMUM = factorise(pmi(MODEL.joint, shift=np.log(5)).matrix, 5)
 TS = np.linspace(0, 1, 5)
-
-
-def softplus(x):
-    return np.logaddexp(0, x)
+PMI = pmi(MODEL.joint).matrix
 
 
 def test_the_mean_over_words_is_the_objective():
@@ -73,7 +73,7 @@ def test_pairs_of_a_text_have_the_windows_and_the_negative_samples_of_training()
     params = {name: rng.standard_normal((3, 2)) for name in ("words", "contexts")}
     logits = params["words"] @ params["contexts"].T
     expected = [
-        softplus(-logits[word, context]) + softplus(logits[word, negatives]).sum()
+        np.logaddexp(0, -logits[word, context]) + np.logaddexp(0, logits[word, negatives]).sum()
         for word, context, negatives in zip(*found.values(), strict=True)
     ]
     batch = {name: jnp.asarray(leaf) for name, leaf in found.items()}
@@ -221,8 +221,101 @@ def test_questions_of_a_file_are_asked_by_section():
 
 
 def test_the_pairs_of_an_attribute_are_those_of_its_questions():
-    from mconn.words.questions import pairs_of_questions
 
     for (name, questions), k in zip(QUESTIONS.items(), itertools.count(), strict=False):
         assert name == f"attribute {k + 1}"
         np.testing.assert_array_equal(pairs_of_questions(questions), MODEL.pairs(k))
+
+
+def embedding(seed=0, words=20, contexts=15, dimension=6):
+    rng = np.random.default_rng(seed)
+    return {
+        "words": rng.standard_normal((words, dimension)),
+        "contexts": rng.standard_normal((contexts, dimension)),
+    }
+
+
+def map_of(kind, dimension=6):
+    rng = np.random.default_rng(3)
+    if kind == "permutation":
+        return np.eye(dimension)[rng.permutation(dimension)]
+    turn = np.linalg.qr(rng.standard_normal((dimension, dimension)))[0]
+    if kind == "orthogonal":
+        return turn
+    return turn @ np.diag(np.geomspace(0.2, 5, dimension)) @ turn[::-1]
+
+
+def test_the_group_of_an_embedding_is_general_linear(key):
+    params = embedding()
+    group = embedding_symmetry(params)
+    (generator,) = group.generators
+    assert (generator.kind, generator.size, generator.exact) == ("general linear", 6, True)
+    powers = {site.leaf: site.power for site in generator.sites}
+    assert powers["words"] == -powers["contexts"]
+    symmetry.certify(group, products, params, key=key).check()
+
+
+@pytest.mark.parametrize("kind", RUNGS[1:])
+def test_a_planted_map_is_found_from_its_rung_on(kind):
+    a = embedding()
+    map_ = map_of(kind)
+    b = {"words": a["words"] @ map_, "contexts": a["contexts"] @ np.linalg.inv(map_).T}
+    with jax.enable_x64(True):
+        found = align_embeddings(a, b)
+    assert list(found) == list(RUNGS)
+    size = np.sqrt(sum((leaf**2).sum() for leaf in a.values()))
+    for place, rung in enumerate(RUNGS):
+        if place < RUNGS.index(kind):
+            assert found[rung].distance > 0.1 * size
+        else:
+            assert found[rung].distance < 1e-6 * size
+
+
+def test_every_rung_is_closer_and_computes_the_same():
+    a, b = embedding(0), embedding(1)
+    with jax.enable_x64(True):
+        found = align_embeddings(a, b)
+        distances = [found[rung].distance for rung in RUNGS]
+        assert (np.diff(distances) < 0).all()
+        group = embedding_symmetry(a)
+        for rung in found.values():
+            np.testing.assert_allclose(products(rung.params), products(b), atol=1e-9)
+            moved = symmetry.act(group, rung.element, b)
+            np.testing.assert_allclose(moved["words"], rung.params["words"])
+            gaps = [a[name] - rung.params[name] for name in a]
+            assert rung.distance == pytest.approx(np.sqrt(sum((gap**2).sum() for gap in gaps)))
+    assert found["naive"].match is None
+    assert isinstance(found["orthogonal"].match, align.Match)
+    np.testing.assert_array_equal(found["naive"].params["words"], b["words"])
+
+
+def test_splits_of_the_singular_values_differ_by_more_than_a_rotation():
+    a, b = (factorise(PMI, 5, power=power) for power in (0.5, 1.0))
+    found = align_embeddings(a, b, ("orthogonal", "general linear"))
+    assert list(found) == ["orthogonal", "general linear"]
+    assert found["orthogonal"].distance > 1
+    assert found["general linear"].distance < 1e-3
+
+
+def test_embeddings_of_a_rank_below_their_dimension_are_aligned():
+    params = factorise(PMI, 8)
+    assert np.linalg.matrix_rank(params["words"], tol=1e-6) == 5
+    map_ = map_of("orthogonal", 8)
+    found = align_embeddings(params, {name: leaf @ map_ for name, leaf in params.items()})
+    for rung in ("orthogonal", "general linear"):
+        assert found[rung].distance < 1e-3
+
+
+def test_what_is_no_embedding_is_refused():
+    a = embedding()
+    with pytest.raises(StructureError, match="the leaves are words: an embedding has words and"):
+        align_embeddings({"words": a["words"]}, a)
+    with pytest.raises(StructureError, match="give two matrices of the same dimension"):
+        embedding_symmetry({"words": a["words"], "contexts": a["contexts"][:, :3]})
+    with pytest.raises(StructureError, match="words"):
+        align_embeddings(a, embedding(words=19))
+    with pytest.raises(ConfigError, match="rung 'affine'"):
+        align_embeddings(a, a, ("affine",))
+    broken = a | {"words": np.full_like(a["words"], np.nan)}
+    with pytest.raises(MconnError, match="words"):
+        align_embeddings(a, broken)
