@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from mconn import diagnostics
-from mconn.diagnostics.measures import MATCHED, NAIVE, SAMPLE_SPACE, SIMILARITY
+from mconn.diagnostics import MATCHED, NAIVE, SAMPLE_SPACE, SIMILARITY
 from mconn.errors import ConfigError
 from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage
 from mconn.experiment.diagnostic_figures import diagnostics_figure

@@ -8,14 +8,40 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from mconn import align, features, landscape, paths, symmetry, trees
+from mconn import align, features, landscape, paths, trees
 from mconn.data import Split
-from mconn.diagnostics.series import Series
 from mconn.diagnostics.subspaces import Attribute, Classes, directions
 from mconn.symmetry import Group
 from mconn.types import ApplyFn, Params
 
-CLASSES = Classes()
+_SEPARATOR = " | "
+
+
+class Series(NamedTuple):
+    """One number over epochs.
+
+    Attributes:
+        quantity: what is measured, in words, with its space or its treatment.
+        layer: of which features; empty for a quantity of the whole network.
+        networks: of which seed, or of which two, such as ``0-1``.
+    """
+
+    quantity: str
+    layer: str
+    networks: str
+
+    @property
+    def name(self) -> str:
+        """As one word of a table."""
+        return _SEPARATOR.join(self)
+
+    @classmethod
+    def named(cls, name: str) -> "Series":
+        """The series of a name."""
+        return cls(*name.split(_SEPARATOR))
+
+
+_CLASSES = Classes()
 
 Layers = dict[str, np.ndarray]
 """Features on the host, (n, units) by layer."""
@@ -91,7 +117,7 @@ class SubspaceAngles(Measure):
         attribute: the subspace.
     """
 
-    attribute: Attribute = CLASSES
+    attribute: Attribute = _CLASSES
 
     def series(self, seeds: tuple[int, ...], layers: tuple[str, ...]) -> tuple[Series, ...]:
         """One per layer and other seed, then one per layer and seed."""
@@ -112,15 +138,15 @@ class SubspaceAngles(Measure):
             for network in (moment.features, moment.start)
         )
         along = [
-            {layer: centred(x) @ found[layer] for layer, x in each.items()}
+            {layer: _centred(x) @ found[layer] for layer, x in each.items()}
             for each, found in zip(moment.features, now, strict=True)
         ]
         for other in along[1:]:
             for layer, here in along[0].items():
-                yield degrees(features.sample_space_angles(here, other[layer]))
+                yield _degrees(features.sample_space_angles(here, other[layer]))
         for found, first in zip(now, before, strict=True):
             for layer, here in found.items():
-                yield degrees(features.subspace_angles(here, first[layer]))
+                yield _degrees(features.subspace_angles(here, first[layer]))
 
 
 @dataclass(frozen=True)
@@ -145,28 +171,21 @@ class RunningBarrier(Measure):
         """The numbers of a moment."""
         first, *others = (trees.index(moment.networks, i) for i in range(len(moment.seeds)))
         for other in others:
-            yield self.height(moment, first, other)
+            yield self._height(moment, first, other)
             if self.matched:
                 found = align.match(moment.group, first, other)
-                yield self.height(moment, first, symmetry.act(moment.group, found.element, other))
+                yield self._height(moment, first, found.apply(other))
 
-    def height(self, moment: Moment, a: Params, b: Params) -> float:
-        """The barrier between two networks."""
-        profile = landscape.evaluate(
-            landscape.Classification(moment.apply),
-            paths.line(a, b),
-            np.linspace(0, 1, self.points),
-            moment.examples,
-        )
+    def _height(self, moment: Moment, a: Params, b: Params) -> float:
+        losses, line = landscape.Classification(moment.apply), paths.line(a, b)
+        profile = landscape.evaluate(losses, line, np.linspace(0, 1, self.points), moment.examples)
         return landscape.barrier(profile, resamples=1).value
 
 
-def centred(x: np.ndarray) -> np.ndarray:
-    """Features less their means, in float64."""
+def _centred(x: np.ndarray) -> np.ndarray:
     wide = x.astype(np.float64)
     return wide - wide.mean(axis=0)
 
 
-def degrees(angles: np.ndarray | jax.Array) -> float:
-    """The largest of some angles, in degrees."""
+def _degrees(angles: np.ndarray | jax.Array) -> float:
     return float(np.degrees(np.max(np.asarray(angles))))

@@ -8,8 +8,7 @@ import numpy as np
 
 from mconn import features, symmetry, trees
 from mconn.data import Dataset, Split
-from mconn.diagnostics.measures import MATCHED, NAIVE, Layers, Measure, Moment
-from mconn.diagnostics.series import Series
+from mconn.diagnostics.measures import MATCHED, NAIVE, Layers, Measure, Moment, Series
 from mconn.errors import ConfigError
 from mconn.progress import Field
 from mconn.training import Observed, Observer, TrainConfig
@@ -83,21 +82,20 @@ class Diagnostics(Observer):
     def measure(self, networks: Params, initial: Params) -> Mapping[str, float]:
         """See `mconn.training.Observer.measure`."""
         if self.first is None:
-            self.first = self.features_of(initial)
+            self.first = self._features_of(initial)
         moment = Moment(
             self.apply,
             self.group,
             self.seeds,
             trees.to_numpy(networks),
-            self.features_of(networks),
+            self._features_of(networks),
             self.first,
             self.examples,
         )
         values = [value for measure in self.measures for value in measure.measure(moment)]
         return dict(zip(self.names, values, strict=True))
 
-    def features_of(self, networks: Params) -> list[Layers]:
-        """The features of every seed."""
+    def _features_of(self, networks: Params) -> list[Layers]:
         stacked = trees.to_numpy(networks)
         return [
             features.capture(self.read, trees.index(stacked, i), self.examples.inputs)
@@ -109,7 +107,7 @@ class Diagnostics(Observer):
         if self.shower is not None:
             self.shower(observed)
         barriers = [series for series in self.series if series.quantity in (NAIVE, MATCHED)]
-        return {f"{s.quantity} {s.networks}": last(observed[s.name]) for s in barriers[:2]}
+        return {f"{s.quantity} {s.networks}": _last(observed[s.name]) for s in barriers[:2]}
 
     def table(self, observed: Observed) -> Any:
         """All measurements as a tidy ``pyarrow.Table``.
@@ -133,6 +131,5 @@ def table(observed: Observed) -> Any:
     )
 
 
-def last(values: np.ndarray) -> float:
-    """The last measurement."""
+def _last(values: np.ndarray) -> float:
     return float(values[np.isfinite(values)][-1])
