@@ -102,7 +102,6 @@ class Align(SavedCommand):
 
 
 def _described(done: "Alignment", title: str, keys: int) -> str:
-    """The numbers, as a text."""
     found, group = done.found, done.group
     is_learned = math.isnan(found.identity)  # on the loss, from a match of the activations
     objective = f"objective: identity {found.identity:.6g}, random {found.random:.6g}, "
@@ -132,7 +131,6 @@ def _described(done: "Alignment", title: str, keys: int) -> str:
 
 
 def _generator_lines(done: "Alignment") -> list[str]:
-    """A line per generator, or per kind where there are many."""
     from mconn.symmetry import describe_kind
 
     generators = done.group.generators
@@ -143,5 +141,4 @@ def _generator_lines(done: "Alignment") -> list[str]:
 
 
 def _estimated(estimate: "Estimate") -> str:
-    """``0.327 [0.301, 0.356]``."""
     return f"{estimate.value:.3g} [{estimate.low:.3g}, {estimate.high:.3g}]"

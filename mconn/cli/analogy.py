@@ -85,7 +85,6 @@ class Analogy(Command):
             say(f"written: {self.json}")
 
     def _check(self) -> None:
-        """Refuse options that make no sense, before anything is read."""
         from mconn.words import FORMATS, METHODS
 
         if not self.method:
@@ -102,7 +101,6 @@ class Analogy(Command):
 
 
 def _show(found: dict[str, list["Score"]], options: Analogy) -> None:
-    """Print a table per method."""
     for method, scores in found.items():
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("section", no_wrap=True)
@@ -134,7 +132,6 @@ def _told(
     sections: list[Any],
     found: dict[str, list["Score"]],
 ) -> dict[str, Any]:
-    """What is written to the file."""
     return {
         "vectors": str(options.vectors),
         "questions": str(options.questions),
@@ -159,7 +156,6 @@ def _told(
 
 
 def _summary(score: "Score") -> dict[str, Any]:
-    """The numbers of a section; no accuracy where nothing is covered."""
     accuracy = score.accuracy
     known = accuracy.of > 0
     return {
@@ -176,7 +172,6 @@ def _summary(score: "Score") -> dict[str, Any]:
 def _answered(
     questions: tuple[tuple[str, ...], ...], score: "Score", words: tuple[str, ...]
 ) -> list[dict[str, Any]]:
-    """The covered questions with their answers."""
     return [
         {"question": list(questions[place]), "answer": words[answer], "right": bool(right)}
         for place, answer, right in zip(score.covered, score.answers, score.right, strict=True)

@@ -109,7 +109,6 @@ def _judge_all(checkout: "Checkout", records: dict[str, "Record"]) -> list["Judg
 
 
 def _without_small(records: dict[str, "Record"]) -> dict[str, "Record"]:
-    """The records but for those at a size for tests of studies that were run at another."""
     larger = {each.file for each in records.values() if each.size != "smoke"}
     return {
         study: each
@@ -119,7 +118,6 @@ def _without_small(records: dict[str, "Record"]) -> dict[str, "Record"]:
 
 
 def _overview(judged: Sequence["Judged"]) -> Table:
-    """The rows: what was said, whose number, ours, the verdict and the command."""
     table = Table(box=None, padding=(0, 2, 1, 0), pad_edge=False, header_style="bold", expand=True)
     table.add_column("#", justify="right", no_wrap=True)
     for name, ratio in (("the notes say", 5), ("source, its number; ours; command", 9)):
@@ -136,7 +134,6 @@ def _overview(judged: Sequence["Judged"]) -> Table:
 
 
 def _found(judged: "Judged", brief: bool = False) -> list[str]:
-    """The source with its number, ours, and the commands."""
     from mconn.ledger import commands, ours
 
     statement = judged.statement
@@ -153,7 +150,6 @@ def _found(judged: "Judged", brief: bool = False) -> list[str]:
 
 
 def _print_row(console: Console, judged: "Judged") -> None:
-    """One row in full."""
     statement = judged.statement
     console.print(Text(f"{statement.number}. {statement.said}", style="bold"))
     console.print(Text(f"   notes, {statement.where}", style="dim"))
@@ -165,7 +161,6 @@ def _print_row(console: Console, judged: "Judged") -> None:
 
 
 def _print_study(console: Console, record: "Record") -> None:
-    """The claims of one study."""
     from mconn.ledger import expected, measured, origin, run_command
 
     console.print(Text(record.title, style="bold"))

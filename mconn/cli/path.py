@@ -107,7 +107,6 @@ class Path(SavedCommand):
         say(f"written: {out}")
 
     def _check(self) -> None:
-        """Refuse options that make no sense, before anything is read."""
         from mconn.saved import OFFERED
 
         check_choice("family", self.family, FAMILIES)
@@ -140,7 +139,6 @@ class Path(SavedCommand):
 
 
 def _write(out: pathlib.Path, family: str, done: "Connection") -> None:
-    """The control points, the table, the figure."""
     import pyarrow as pa
     import pyarrow.parquet
 
@@ -154,7 +152,6 @@ def _write(out: pathlib.Path, family: str, done: "Connection") -> None:
 
 
 def _described(done: "Connection", family: str) -> str:
-    """The numbers, as a text."""
     lines = [
         f"{family}: length {done.length:.6g}, {done.relative_length:.3f} times the distance "
         f"of the ends, after {done.samples:,} samples",

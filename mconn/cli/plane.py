@@ -96,7 +96,6 @@ class Plane(SavedCommand):
         )
 
     def _check(self) -> None:
-        """Refuse options that make no sense, before anything is read."""
         check_choice("split", self.split, ("train", "test"))
         for name in ("resolution", "examples"):
             if getattr(self, name) < (2 if name == "resolution" else 1):
@@ -111,7 +110,6 @@ class Plane(SavedCommand):
             )
 
     def _plane(self, networks: list[Any], curve: Any) -> tuple[Any, tuple[str, ...]]:
-        """The plane, and what its networks are called; fewer names than networks leave some out."""
         import jax
 
         from mconn import landscape, paths, trees
@@ -129,7 +127,6 @@ class Plane(SavedCommand):
         return paths.plane(a, b, bend), ("a", "b", "bend")
 
     def _measure(self, network: Any, plane: Any, grid: Any, dataset: Any, work: Path) -> Any:
-        """Means and standard errors on the grid; a finished chunk of points is not done again."""
         from mconn import landscape
         from mconn.experiment.stages import recomputed
         from mconn.measure import Execution
@@ -153,7 +150,6 @@ class Plane(SavedCommand):
 def _write(
     out: Path, measured: Any, points: dict[str, np.ndarray], curves: dict[str, np.ndarray]
 ) -> None:
-    """The numbers and the figure."""
     from mconn.experiment import Plane, plane_figure, save_figure
 
     arrays = {f"mean/{metric}": mean for metric, mean in measured.mean.items()}

@@ -58,7 +58,6 @@ def print_run(folder: "RunFolder") -> None:
 
 
 def _headline(stored: Any) -> Table:
-    """The headline table."""
     from mconn.experiment import rows
 
     shown = rows(stored)
@@ -75,7 +74,6 @@ def _headline(stored: Any) -> Table:
 
 
 def _claims(stored: list[dict[str, Any]]) -> Table:
-    """The claims, each with its verdict."""
     from mconn.experiment import cell
 
     table = Table.grid(padding=(0, 2))

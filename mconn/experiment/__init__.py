@@ -6,12 +6,21 @@ makes what is missing and writes a folder with tables, figures and one self-cont
 
 from mconn.experiment import claims
 from mconn.experiment.claims import Claim
+from mconn.experiment.code import versions
 from mconn.experiment.config import load as load_config
+from mconn.experiment.diagnostic_figures import diagnostics_figure
 from mconn.experiment.figures import (
+    COLUMN,
+    LOOKS,
+    PAGE,
     band_meaning,
     barrier_bars,
+    distinct,
+    lighter,
+    looks,
     profile_figure,
     save as save_figure,
+    significant,
     style,
 )
 from mconn.experiment.folder import RunFolder, all_runs, find_run
@@ -22,8 +31,12 @@ from mconn.experiment.runner import run
 from mconn.experiment.serialise import decode, digest, encode
 from mconn.experiment.stage import Context, Result, Stage
 from mconn.experiment.store import Store, load_tree, read_json, verify, write_json
+from mconn.experiment.tables import gather, numbers, where
 
 __all__ = [
+    "COLUMN",
+    "LOOKS",
+    "PAGE",
     "Claim",
     "Context",
     "Experiment",
@@ -41,12 +54,18 @@ __all__ = [
     "cell",
     "claims",
     "decode",
+    "diagnostics_figure",
     "digest",
+    "distinct",
     "encode",
     "find_run",
+    "gather",
     "length_figure",
+    "lighter",
     "load_config",
     "load_tree",
+    "looks",
+    "numbers",
     "pivot_figure",
     "plane_figure",
     "profile_figure",
@@ -54,7 +73,10 @@ __all__ = [
     "rows",
     "run",
     "save_figure",
+    "significant",
     "style",
     "verify",
+    "versions",
+    "where",
     "write_json",
 ]

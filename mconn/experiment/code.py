@@ -73,12 +73,11 @@ def versions(folder: Path) -> dict[str, Any]:
         "platform": platform.platform(),
         "device": f"{len(jax.devices())} x {device.device_kind}",
         "matmul_precision": jax.config.values["jax_default_matmul_precision"] or "default",
-        "code": commit(folder),
+        "code": _commit(folder),
     }
 
 
-def commit(folder: Path) -> dict[str, Any] | None:
-    """The git commit that is checked out around ``folder``, and whether files differ from it."""
+def _commit(folder: Path) -> dict[str, Any] | None:
     head = _git(folder, "rev-parse", "HEAD")
     if head is None:
         return None
@@ -241,7 +240,6 @@ def _closure(starts: tuple[Place, ...]) -> frozenset[Node]:
 
 @functools.cache
 def _uses(module: str, name: str) -> frozenset[Node]:
-    """The definitions that one of them uses itself."""
     source = _source(module)
     assert source is not None
     places: set[Place] = set()
@@ -261,7 +259,6 @@ def _uses(module: str, name: str) -> frozenset[Node]:
 
 
 def _nodes(place: Place) -> Iterator[Node]:
-    """The definitions that a chain of attributes leads to."""
     (module, names), seen = place, set()
     while (module, names) not in seen:
         seen.add((module, names))
@@ -291,7 +288,6 @@ def _nodes(place: Place) -> Iterator[Node]:
 
 @functools.cache
 def _locate(module: str) -> tuple[Path | None, tuple[str, ...]] | None:
-    """The file of a module of the user's own and the folders inside; None for other modules."""
     top, _, below = module.partition(".")
     if not top or top in sys.stdlib_module_names or module in _FRAME:
         return None
@@ -354,7 +350,6 @@ def _is_definition(node: ast.AST) -> bool:
 
 
 def _bindings(node: ast.Import | ast.ImportFrom, package: str) -> dict[str, Place]:
-    """Where the names that an import binds are from."""
     if isinstance(node, ast.Import):
         return {
             each.asname or each.name.partition(".")[0]: (
@@ -373,7 +368,6 @@ def _base(node: ast.ImportFrom, package: str) -> str:
 
 
 def _imported(node: ast.Import | ast.ImportFrom, source: _Source) -> list[str]:
-    """The modules that an import names, and what may be one."""
     at = "" if isinstance(node, ast.Import) else f"{_base(node, source.package)}."
     return [f"{at}{each.name}" for each in node.names]
 
@@ -385,7 +379,6 @@ def _stored(node: ast.AST) -> Iterator[str]:
 
 
 def _bound(node: ast.AST, package: str) -> dict[str, Place | None]:
-    """The names that a statement binds in its own scope, and where the imported ones are from."""
     if isinstance(node, ast.Import | ast.ImportFrom):
         return dict(_bindings(node, package))
     name = getattr(node, "name", None)

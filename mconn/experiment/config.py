@@ -37,7 +37,7 @@ class Config:
         Raises:
             ConfigError: naming file and line, if the function fails or returns something else.
         """
-        with blamed(self.file):
+        with _blamed(self.file):
             experiment = self.function(*arguments, **options)
         if not isinstance(experiment, Experiment):
             raise ConfigError(
@@ -66,9 +66,9 @@ def load(target: str) -> Config:
         raise ConfigError(f"there is no config file '{file}'{hint}: name a Python file that exists")
     if path.suffix != ".py":
         raise ConfigError(f"config file '{file}' is not a Python file: its name must end in .py")
-    module = execute(path)
+    module = _execute(path)
     if not name:
-        return Config(path, *choose(module, path))
+        return Config(path, *_choose(module, path))
     function = getattr(module, name, None)
     if not inspect.isfunction(function):
         known = functions(module)
@@ -80,12 +80,7 @@ def load(target: str) -> Config:
     return Config(path, name, function)
 
 
-def execute(path: Path) -> ModuleType:
-    """Import a config file under the name that its neighbours would import it by.
-
-    Raises:
-        ConfigError: naming file and line, if it fails.
-    """
+def _execute(path: Path) -> ModuleType:
     for folder in (path.parent, path.parents[1]):
         if str(folder) not in sys.path:
             sys.path.insert(0, str(folder))
@@ -97,17 +92,12 @@ def execute(path: Path) -> ModuleType:
         forget_code()
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    with blamed(path):
+    with _blamed(path):
         spec.loader.exec_module(module)
     return module
 
 
-def choose(module: ModuleType, path: Path) -> tuple[str, Callable[..., Experiment]]:
-    """The default function of a config file, with its name.
-
-    Raises:
-        ConfigError: if there is no obvious one.
-    """
+def _choose(module: ModuleType, path: Path) -> tuple[str, Callable[..., Experiment]]:
     known = functions(module)
     if path.stem in known:
         return path.stem, known[path.stem]
@@ -129,7 +119,7 @@ def functions(module: ModuleType) -> dict[str, Callable[..., Experiment]]:
     for name, value in vars(module).items():
         own = inspect.isfunction(value) and value.__module__ == module.__name__
         if own and not name.startswith("_"):
-            with blamed(Path(str(module.__file__))):
+            with _blamed(Path(str(module.__file__))):
                 returned = typing.get_type_hints(value).get("return")
             if inspect.isclass(returned) and issubclass(returned, Experiment):
                 found[name] = value
@@ -137,12 +127,7 @@ def functions(module: ModuleType) -> dict[str, Callable[..., Experiment]]:
 
 
 @contextmanager
-def blamed(path: Path) -> Any:
-    """Turn an exception of the user's code into one sentence that names its line.
-
-    Raises:
-        ConfigError: from the exception.
-    """
+def _blamed(path: Path) -> Any:
     try:
         yield
     except MconnError:

@@ -1,14 +1,23 @@
-"""The report as one self-contained HTML page: no script, nothing fetched, light, dark, in print."""
+"""What a run leaves behind: tables, figures, facts, versions, and one self-contained HTML page.
+
+The page has no script and fetches nothing; it is light, dark, and fit to print.
+"""
 
 import base64
 import dataclasses
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mconn.experiment.report import Claim, Report
+from mconn.experiment.claims import Claim
+from mconn.experiment.code import source_folder, versions
+from mconn.experiment.figures import save
+from mconn.experiment.folder import RunFolder
+from mconn.experiment.report import Experiment, Report
 from mconn.experiment.serialise import names
-from mconn.experiment.stage import Table
+from mconn.experiment.stage import Result, Table
+from mconn.experiment.store import write_json
 from mconn.progress import seconds
 
 LARGEST_SVG = 1_000_000
@@ -16,6 +25,88 @@ LARGEST_SVG = 1_000_000
 
 LONGEST_TABLE = 30
 """Longer tables, in rows, are cut on the page; the parquet file has all rows."""
+
+
+def write_report(
+    folder: RunFolder,
+    report: Report,
+    experiment: Experiment,
+    results: Mapping[str, Result],
+    log: list[dict[str, Any]],
+    spent: float,
+) -> dict[str, Any]:
+    """Write everything but ``run.json``.
+
+    Args:
+        folder: where to.
+        report: what the experiment says.
+        experiment: the resolved config.
+        results: the stages' results by name; their tables are written as ``<stage>-<table>``.
+        log: one entry per stage that was obtained.
+        spent: how long the run took, in seconds.
+
+    Returns:
+        The report's entries of ``run.json``.
+    """
+    import pyarrow.parquet
+
+    for name in ("tables", "figures"):
+        shutil.rmtree(folder.path / name, ignore_errors=True)
+        (folder.path / name).mkdir(parents=True)
+    for name, table in _all_tables(report, results).items():
+        pyarrow.parquet.write_table(table, folder.path / "tables" / f"{name}.parquet")
+    for section in report.sections:
+        for name, figure in section.figures.items():
+            save(figure, folder.path / "figures" / name)
+    made_by = versions(source_folder(experiment))
+    facts = {name: dict(result.facts) for name, result in results.items()}
+    record = {
+        "title": report.title,
+        "question": report.question,
+        "summary": report.summary,
+        "claims": [dataclasses.asdict(claim) for claim in report.claims],
+        "seeds": _seeds(experiment),
+        "seconds": spent,
+        "older": {stage["name"]: stage["older"] for stage in log if stage["older"]},
+    }
+    write_json(folder.path / "facts.json", facts)
+    write_json(folder.path / "versions.json", made_by)
+    write_json(folder.path / "stages.json", log)
+    folder.report.write_text(
+        render(folder.path, report, experiment, log, made_by, record), encoding="utf-8"
+    )
+    return record
+
+
+def _all_tables(report: Report, results: Mapping[str, Result]) -> dict[str, Any]:
+    tables = {
+        f"{stage}-{name}".replace(" ", "-"): table
+        for stage, result in results.items()
+        for name, table in result.tables.items()
+    }
+    if report.headline is not None:
+        tables["headline"] = report.headline
+    for section in report.sections:
+        tables.update(section.tables)
+    return tables
+
+
+def _seeds(value: Any, where: str = "") -> dict[str, Any]:
+    if isinstance(value, tuple):
+        parts = {f"{where}[{i}]": item for i, item in enumerate(value)}
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        parts = {
+            f"{where}.{field.name}".removeprefix("."): getattr(value, field.name)
+            for field in dataclasses.fields(value)
+            if field.repr
+        }
+    else:
+        return {}
+    found: dict[str, Any] = {}
+    for path, item in parts.items():
+        is_seed = path.rpartition(".")[2] in ("seed", "seeds")
+        found |= {path: item} if is_seed else _seeds(item, path)
+    return found
 
 
 def render(
@@ -45,7 +136,7 @@ def render(
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"paragraphs": paragraphs, "seconds": seconds, "cell": cell}
+    environment.filters |= {"paragraphs": _paragraphs, "seconds": seconds, "cell": cell}
     figures = {
         name: embed(folder / "figures" / name)
         for section in report.sections
@@ -62,7 +153,7 @@ def render(
             for name, table in section.tables.items()
         },
         holding=sum(claim.holds for claim in report.claims),
-        claims=[claim_row(claim) for claim in report.claims],
+        claims=[_claim_row(claim) for claim in report.claims],
         config=flatten(config),
         stages=stages,
         versions=versions,
@@ -97,8 +188,7 @@ def rows(table: Table) -> dict[str, Any]:
     }
 
 
-def claim_row(claim: Claim) -> dict[str, Any]:
-    """A claim with its numbers as text."""
+def _claim_row(claim: Claim) -> dict[str, Any]:
     expected, measured = cell(claim.expected), cell(claim.measured)
     return dataclasses.asdict(claim) | {"expected": expected, "measured": measured}
 
@@ -117,7 +207,7 @@ def cell(value: Any) -> str:
     return str(value)
 
 
-def paragraphs(text: str) -> list[tuple[bool, str]]:
+def _paragraphs(text: str) -> list[tuple[bool, str]]:
     """The paragraphs of a text, which empty lines separate, and whether each is a listing.
 
     A paragraph with an indented line is a listing: its lines are kept.

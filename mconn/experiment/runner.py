@@ -14,11 +14,11 @@ from typing import Any
 from mconn.errors import ConfigError
 from mconn.experiment.code import code_digest, source_folder, versions
 from mconn.experiment.folder import RunFolder
+from mconn.experiment.page import write_report
 from mconn.experiment.report import Experiment
 from mconn.experiment.serialise import digest, encode
 from mconn.experiment.stage import Context, Result, Stage
 from mconn.experiment.store import Entry, Store, exclusive, write_json
-from mconn.experiment.write import write_report
 from mconn.progress import SILENT, Progress, seconds
 
 _HERE = Path(__file__).parent
@@ -179,7 +179,6 @@ class _Executor:
 
 
 def _code_of(made: Mapping[str, Any]) -> str:
-    """Which code made a result, in words: ``commit 1a2b3c4d5e, with uncommitted changes``."""
     code = made.get("by", {}).get("code")
     if not code:
         return "code of no commit"
@@ -187,7 +186,6 @@ def _code_of(made: Mapping[str, Any]) -> str:
 
 
 def _is_current(folder: RunFolder, executor: _Executor, stages: Any, source: str) -> bool:
-    """Whether the folder is complete, and neither the stored results nor the code have changed."""
     record = folder.record
     return (
         record.get("state") == "complete"
@@ -217,11 +215,6 @@ def _now() -> str:
 
 @contextmanager
 def _usable(results: Path) -> Iterator[None]:
-    """Turn what the system says of the folder of results into one sentence.
-
-    Raises:
-        ConfigError: naming the folder, if something in it cannot be read or written.
-    """
     try:
         yield
     except (OSError, ValueError) as error:

@@ -31,7 +31,7 @@ def encode(value: Any, where: str = "the config") -> Any:
         ConfigError: naming the field that holds something else, such as a list or an array.
     """
     if isinstance(value, enum.Enum):
-        return {"enum": type_name(type(value)), "name": value.name}
+        return {"enum": _type_name(type(value)), "name": value.name}
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else {"float": repr(float(value))}
     if value is None or isinstance(value, bool | int | str):
@@ -40,7 +40,7 @@ def encode(value: Any, where: str = "the config") -> Any:
         return {"tuple": [encode(item, f"{where}[{i}]") for i, item in enumerate(value)]}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {name: encode(getattr(value, name), f"{where}.{name}") for name in names(value)}
-        return {"type": type_name(type(value)), "fields": fields}
+        return {"type": _type_name(type(value)), "fields": fields}
     raise ConfigError(
         f"{where} is a {type(value).__name__}, which a config cannot hold: use None, bool, int, "
         "float, str, an enumeration, a tuple or a dataclass of these"
@@ -66,11 +66,11 @@ def decode(value: Any) -> Any:
         case {"tuple": list(items)}:
             return tuple(decode(item) for item in items)
         case {"enum": str(name), "name": str(member)}:
-            kind = find_type(name)
+            kind = _find_type(name)
             if issubclass(kind, enum.Enum) and member in kind.__members__:
                 return kind[member]
         case {"type": str(name), "fields": dict(fields)}:
-            kind = find_type(name)
+            kind = _find_type(name)
             if dataclasses.is_dataclass(kind):
                 return build(kind, {field: decode(item) for field, item in fields.items()})
     raise ConfigError(
@@ -96,17 +96,12 @@ def build(kind: type, fields: dict[str, Any]) -> Any:
         if name not in known or name not in fields:
             verb = "has no" if name not in known else "needs a"
             raise ConfigError(
-                f"{type_name(kind)} {verb} field '{name}', unlike a stored config says: {ANEW}"
+                f"{_type_name(kind)} {verb} field '{name}', unlike a stored config says: {ANEW}"
             )
     return kind(**fields)
 
 
-def find_type(name: str) -> type:
-    """The class that a type tag names.
-
-    Raises:
-        ConfigError: if its module is not imported, or has no such class.
-    """
+def _find_type(name: str) -> type:
     module_name, _, qualified = name.partition(":")
     if module_name.startswith("mconn."):
         try:
@@ -132,8 +127,7 @@ def names(value: Any) -> list[str]:
     ]
 
 
-def type_name(kind: type) -> str:
-    """The tag of a class: ``module:Name``."""
+def _type_name(kind: type) -> str:
     return f"{kind.__module__}:{kind.__qualname__}"
 
 

@@ -106,7 +106,6 @@ class Stage(abc.ABC):
 
 
 def _kinds(value: Any, outermost: bool = True) -> Iterator[type]:
-    """The classes of a value and of what its fields hold, but not of the stages among them."""
     if isinstance(value, tuple):
         for each in value:
             yield from _kinds(each, False)

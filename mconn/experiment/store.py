@@ -178,7 +178,6 @@ class Store:
 
 
 def _corrupt(folder: Path, file: str) -> CheckpointError:
-    """The error for a stored result that was damaged."""
     return CheckpointError(
         f"the stored result in {folder} is corrupt ({file} is missing or was changed): "
         "delete that folder, and the next run makes it anew"
@@ -202,7 +201,6 @@ def verify(folder: Path) -> None:
 
 
 def _checksums(folder: Path) -> Iterator[tuple[str, str]]:
-    """The sha256 of every file below ``folder`` but the list of them itself."""
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_file() and name != "files.json":
@@ -238,11 +236,6 @@ def load_tree(folder: Path) -> Any:
 
 
 def _check_tree(tree: Any, owner: str, seen: set[str], path: tuple[str, ...]) -> None:
-    """Refuse what would not come back from the disk as it was.
-
-    Raises:
-        StructureError: naming the first place at fault.
-    """
     where = f"'{'/'.join(path)}' in the tree of stage {owner}"
     if type(tree) is dict:
         for name, item in tree.items():

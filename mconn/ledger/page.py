@@ -108,7 +108,6 @@ def render(judged: Sequence[Judged], records: Records) -> str:
 
 
 def _row(judged: Judged) -> str:
-    """One statement in full."""
     statement = judged.statement
     lines = [
         f"### {statement.number}. {_escape(statement.said)} {{: #row-{statement.number} }}\n",
@@ -125,7 +124,6 @@ def _row(judged: Judged) -> str:
 
 
 def _study(record: Record) -> str:
-    """The claims of one study as a table."""
     rows = (
         (
             claim.statement,
@@ -142,23 +140,19 @@ def _study(record: Record) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table."""
     lines = [head, ["---"] * len(head), *([_escape(text) for text in row] for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _link(judged: Judged) -> str:
-    """A statement that leads to its row."""
     return f"[{judged.statement.said}](#row-{judged.statement.number})"
 
 
 def _escape(text: str) -> str:
-    """A text that Markdown shows as it is, inside a table and outside."""
     for character in "\\|*_<":
         text = text.replace(character, f"\\{character}")
     return text.replace("\n", " ")
 
 
 def _capital(text: str) -> str:
-    """A text with a capital letter at its beginning."""
     return text[:1].upper() + text[1:]

@@ -113,7 +113,6 @@ def read_records(file: Path) -> dict[str, Record]:
 
 
 def _build(study: str, entry: dict[str, Any]) -> Record:
-    """A record from its JSON values."""
     claims = tuple(Claim(**claim) for claim in entry["claims"])
     return Record(study, **{**entry, "claims": claims})
 
@@ -147,7 +146,6 @@ def from_results(results: Path, configs: Path) -> dict[str, Record]:
 
 
 def _default_digest(file: Path, function: str) -> str:
-    """The part of a run's name that tells its config, for a call without options; or nothing."""
     if not file.is_file():
         return ""
     try:
@@ -158,11 +156,6 @@ def _default_digest(file: Path, function: str) -> str:
 
 
 def _record(study: str, folder: RunFolder) -> Record:
-    """What a complete run says of itself.
-
-    Raises:
-        CheckpointError: naming the run, if an entry is missing.
-    """
     try:
         return _described(
             study, folder.name, folder.record, read_json(folder.path / "versions.json")
@@ -172,7 +165,6 @@ def _record(study: str, folder: RunFolder) -> Record:
 
 
 def _described(study: str, run: str, told: dict[str, Any], versions: dict[str, Any]) -> Record:
-    """The record of what ``run.json`` and ``versions.json`` say."""
     made = told["made"].values()
     codes = [versions["code"], *(stage.get("by", {}).get("code") for stage in made)]
     return Record(
@@ -192,14 +184,12 @@ def _described(study: str, run: str, told: dict[str, Any], versions: dict[str, A
 
 
 def _clean(codes: list[dict[str, Any] | None]) -> bool | None:
-    """Whether all code was that of its commit; None if that is not known of some."""
     if any(code["changed"] for code in codes if code):
         return False
     return True if all(codes) else None
 
 
 def _main_packages(packages: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """The versions that a reader may want to know."""
     for name in ("mconn", "jax", "flax", "optax"):
         if name in packages:
             yield name, packages[name]

@@ -77,11 +77,11 @@ class Judged:
                 return f"not testable here: {self.statement.untestable}"
             case "open":
                 against = [each for each in self.findings if each.standing == "contradicts"]
-                told = "; ".join(contradiction(finding) for finding in against)
+                told = "; ".join(_contradiction(finding) for finding in against)
                 return f"open: {told}"
             case "not measured" if self.statement.evidence:
                 lacking = dict.fromkeys(
-                    lack(finding) for finding in self.findings if finding.standing == "missing"
+                    _lack(finding) for finding in self.findings if finding.standing == "missing"
                 )
                 return f"not measured: {'; '.join(lacking)}"
             case "not measured":
@@ -110,16 +110,14 @@ def find(evidence: Evidence, records: Records) -> Finding:
     return Finding(evidence, found, claims)
 
 
-def contradiction(finding: Finding) -> str:
-    """How a piece of evidence speaks against the verdict that rests on it."""
+def _contradiction(finding: Finding) -> str:
     fails = finding.evidence.fails
     against = [claim for claim in finding.claims if claim.holds == fails]
     verb = "holds" if fails else "fails"
     return f"'{against[0].statement}' {verb} in {finding.evidence.study}"
 
 
-def lack(finding: Finding) -> str:
-    """What is missing of a piece of evidence."""
+def _lack(finding: Finding) -> str:
     study = finding.evidence.study
     if finding.record is None:
         return f"{study} was not run"

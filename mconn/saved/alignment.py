@@ -70,7 +70,6 @@ class Alignment:
 
 
 def _finite(value: Any) -> Any:
-    """JSON values with null for infinity and for what is no number."""
     if isinstance(value, Mapping):
         return {name: _finite(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -158,7 +157,6 @@ def align(
 
 
 def _part_of_group(network: Network, method: str, kinds: Sequence[Any]) -> Group:
-    """The generators of the chosen kinds."""
     group = symmetry.discover(network.apply, network.params, network.inputs)
     part = group.restricted(kinds)
     if not part.generators:

@@ -150,7 +150,6 @@ def npz_leaves(path: Path) -> dict[str, Any]:
 
 
 def _orbax_leaves(path: Path) -> dict[str, Any]:
-    """The arrays of an orbax checkpoint by name."""
     import orbax.checkpoint as checkpoint
 
     if not (path / ORBAX_MARK).is_file():
@@ -177,7 +176,6 @@ def _orbax_leaves(path: Path) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what orbax logs of a damaged checkpoint from the terminal: one sentence will say it."""
     logger = logging.getLogger("absl")
     before = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -193,7 +191,6 @@ def reason(error: BaseException) -> str:
 
 
 def _trained(run: str, seed: str, results: Path) -> Params:
-    """One seed's network of a run or of a `Train` stage in the store."""
     folder = Path(run)
     if not folder.name.startswith("Train-") or not folder.is_dir():
         folder = _training_of(run, results)
@@ -211,7 +208,6 @@ def _trained(run: str, seed: str, results: Path) -> Params:
 
 
 def _training_of(run: str, results: Path) -> Path:
-    """The folder in the store of the only training of a run."""
     found = find_run(results, run)
     try:
         stages = read_json(found.path / "stages.json")
@@ -229,7 +225,6 @@ def _training_of(run: str, results: Path) -> Path:
 
 
 def _fitted(name: str, stored: Mapping[str, Any], model: Params) -> Saved:
-    """The leaves of a checkpoint in the structure of the model."""
     leaves = {each.replace("|", "/"): np.asarray(value) for each, value in stored.items()}
     called = {each.replace("|", "/"): each for each in stored}
     if len(leaves) < len(stored):

@@ -97,7 +97,6 @@ def write(out: Path, leaves: Mapping[str, np.ndarray], told: Mapping[str, Any]) 
 
 
 def _save_orbax(folder: Path, leaves: Mapping[str, np.ndarray]) -> None:
-    """Write arrays as an orbax checkpoint, with a level of the tree for every part of a name."""
     import orbax.checkpoint as checkpoint
 
     tree: dict[str, Any] = {}
