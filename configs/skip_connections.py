@@ -1,8 +1,7 @@
 """Skip connections tie the symmetry group: plain and residual stacks of the same layers.
 
-Facts of this project, section 6, item 10: of 2 L + 1 layers that can be moved L + 1 are left, at
-every depth L, with fewer generators, components and dimensions; ResNet-20 permutes 12 groups of
-channels, its plain counterpart 19. Seconds on two cores::
+Expected: of 2 L + 1 layers that can be moved L + 1 are left at every depth L; ResNet-20 permutes
+12 groups of channels, its plain counterpart 19. Seconds on two cores::
 
     mconn run configs/skip_connections.py
 """
@@ -17,13 +16,8 @@ def skip_connections(width: int = 16, depth: int = 9) -> SkipConnections:
         width: units of every layer; channels of the first stage of a ResNet.
         depth: blocks of the deepest network (of each stage, for a ResNet).
     """
-    return SkipConnections(
-        StackGroups(
-            kinds=("linear", "ReLU MLP", "ReLU CNN", "ResNet"),
-            depths=tuple(range(1, depth + 1, 2)),
-            width=width,
-        )
-    )
+    kinds = ("linear", "ReLU MLP", "ReLU CNN", "ResNet")
+    return SkipConnections(StackGroups(kinds, tuple(range(1, depth + 1, 2)), width))
 
 
 def smoke() -> SkipConnections:

@@ -210,3 +210,35 @@ FAMILIES: dict[FamilyName, Family] = {
         "hidden units; that of the last RMSNorm is the width",
     ),
 }
+
+
+Kind = Literal["linear", "ReLU MLP", "ReLU CNN", "ResNet"]
+"""Kinds of stacks."""
+
+
+def build(kind: Kind, depth: int, width: int, skip: bool) -> tuple[nn.Module, jax.ShapeDtypeStruct]:
+    """A stack of blocks, or a ResNet with three stages of as many, and the shape of two examples.
+
+    Args:
+        kind: of layers.
+        depth: blocks.
+        width: units of every layer, or channels of a ResNet's first stage.
+        skip: whether there are skip connections.
+    """
+    images = kind in ("ResNet", "ReLU CNN")
+    shape = jax.ShapeDtypeStruct((2, 16, 16, 3) if images else (2, 20), jnp.float32)
+    if kind == "ResNet":
+        shortcut = "projection" if skip else "none"
+        return ResNet((depth,) * 3, width, BasicBlock, shortcut=shortcut), shape
+    layer = "convolution" if images else "dense"
+    return Stack(depth, width, skip, layer=layer, linear=kind == "linear"), shape
+
+
+def closed_form(kind: Kind, depth: int, width: int, skip: bool) -> GroupCount:
+    """The size of the group: of 2 L + 1 hidden layers a skip leaves L + 1 that can be moved."""
+    if kind == "ResNet":
+        return count_resnet((depth,) * 3, width, skip=skip)
+    free = depth + 1 if skip else 2 * depth + 1
+    if kind == "linear":
+        return GroupCount(matrices=free, dimension=free * width**2)
+    return GroupCount(permutations_of((width, free)), dimension=free * width)

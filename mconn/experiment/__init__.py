@@ -4,7 +4,7 @@ An experiment is a frozen dataclass that names its stages and makes a report of 
 makes what is missing and writes a folder with tables, figures and one self-contained page.
 """
 
-from mconn.experiment import claims
+from mconn.experiment import claims, plot
 from mconn.experiment.claims import Claim
 from mconn.experiment.code import versions
 from mconn.experiment.config import load as load_config
@@ -68,6 +68,7 @@ __all__ = [
     "numbers",
     "pivot_figure",
     "plane_figure",
+    "plot",
     "profile_figure",
     "read_json",
     "rows",

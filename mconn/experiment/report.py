@@ -8,7 +8,7 @@ from typing import Any
 
 from mconn.errors import ConfigError
 from mconn.experiment.claims import Claim
-from mconn.experiment.stage import Result, Stage, Table
+from mconn.experiment.stage import Result, Stage, Table, as_table
 
 Figure = Any
 """A ``matplotlib.figure.Figure``."""
@@ -22,7 +22,7 @@ class Section:
         heading: a few words.
         text: paragraphs, separated by empty lines.
         figures: by name, which is also the name of the files.
-        tables: by name, which is also the name of the parquet file.
+        tables: by name, which is also the name of the parquet file; rows or frames become tables.
         captions: a sentence or two for a figure or a table, by its name.
     """
 
@@ -31,6 +31,10 @@ class Section:
     figures: Mapping[str, Figure] = field(default_factory=dict)
     tables: Mapping[str, Table] = field(default_factory=dict)
     captions: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        tables = {name: as_table(rows) for name, rows in self.tables.items()}
+        object.__setattr__(self, "tables", tables)
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,8 @@ class Report:
     note: str = ""
 
     def __post_init__(self) -> None:
+        if self.headline is not None:
+            object.__setattr__(self, "headline", as_table(self.headline))
         count = Counter(claim.id for claim in self.claims)
         twice = [name for name, times in count.items() if times > 1]
         if twice:

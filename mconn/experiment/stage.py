@@ -23,13 +23,32 @@ class Result:
 
     Attributes:
         tree: arrays in nested dicts with string keys, or None; NumPy arrays when read back.
-        tables: tidy tables by name.
+        tables: tidy tables by name; rows as a list of mappings, or a pandas frame, become one.
         facts: anything else worth keeping, as JSON values by name.
     """
 
     tree: Any = None
     tables: Mapping[str, Table] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        tables = {name: as_table(rows) for name, rows in self.tables.items()}
+        object.__setattr__(self, "tables", tables)
+
+    def frame(self, name: str) -> Any:
+        """A table as a ``pandas.DataFrame``."""
+        return self.tables[name].to_pandas()
+
+
+def as_table(rows: Any) -> Table:
+    """A table from its rows, mappings, or from a pandas frame; a table stays as it is."""
+    import pyarrow as pa
+
+    if isinstance(rows, pa.Table):
+        return rows
+    if isinstance(rows, list | tuple):
+        return pa.Table.from_pylist(list(rows))
+    return pa.Table.from_pandas(rows, preserve_index=False).replace_schema_metadata()
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,14 @@
 """Reading the tables of several stages."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from mconn.experiment.stage import Result, Table
+
+Frame = Any
+"""A ``pandas.DataFrame``: how studies read their tables."""
 
 
 def gather(results: Mapping[str, Result], name: str) -> Table:
@@ -13,6 +17,11 @@ def gather(results: Mapping[str, Result], name: str) -> Table:
 
     found = [result.tables[name] for result in results.values() if name in result.tables]
     return pa.concat_tables(found) if found else pa.table({})
+
+
+def frame(results: Mapping[str, Result], name: str) -> Frame:
+    """The tables of one name of all results as one frame; empty if none has it."""
+    return gather(results, name).to_pandas()
 
 
 def where(table: Table, **wanted: str | int | float) -> Table:

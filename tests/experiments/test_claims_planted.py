@@ -1,6 +1,7 @@
 """Claims of studies against planted tables: right numbers hold, and others fail."""
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -115,7 +116,9 @@ def test_a_trajectory_has_a_row_per_pair():
         for pair, start in (("0-1", 0.0), ("0-2", 10.0))
         for epoch, value in enumerate(start + np.arange(3))
     ]
-    np.testing.assert_array_equal(trajectory(table(rows), "barrier"), [[0, 1, 2], [10, 11, 12]])
+    np.testing.assert_array_equal(
+        trajectory(pd.DataFrame(rows), "barrier"), [[0, 1, 2], [10, 11, 12]]
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+import pandas as pd
 import pytest
 
 from configs.skip_connections import skip_connections
@@ -84,9 +85,10 @@ def test_misfit_is_zero_for_what_fits_and_only_then():
 
 
 def test_a_group_of_another_size_is_shown_as_failing():
-    size = {"generators": 3, "log2_components": 3.0, "dimension": 9, "as_expected": False}
-    verdicts = [claim.holds for claim in skip_claims("linear", [(size, size)])]
-    assert verdicts == [False, False]
+    row = {"generators": 3, "log2_components": 3.0, "dimension": 9, "as_expected": False}
+    rows = [{"blocks": 1, "skip": skip, **row} for skip in (False, True)]
+    wide = pd.DataFrame(rows).pivot(index="blocks", columns="skip")
+    assert [claim.holds for claim in skip_claims("linear", wide)] == [False, False]
 
 
 def test_the_configs_can_be_built():
