@@ -1,32 +1,24 @@
 """Eigenvalues and traces of an operator at many points of a path, in one compiled program."""
 
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from mconn import trees
+from mconn import measure, trees
 from mconn.checks import check_kind
 from mconn.curvature.eigenpairs import Search, started
 from mconn.curvature.lanczos import Found, search as lanczos
-from mconn.curvature.operators import (
-    OverData,
-    check_finite,
-    chosen_key,
-    dimension,
-    precision,
-    unravel,
-)
+from mconn.curvature.operators import OverData, check_finite, chosen_key, precision, unravel
 from mconn.curvature.random import over_probes, standard_error
 from mconn.curvature.ritz import Plan
 from mconn.errors import ConfigError
-from mconn.measure import Refresh, fold_whole, network_at
+from mconn.measure import Execution, Point, Whole
 from mconn.paths import Path
-from mconn.types import Batch, Key
+from mconn.types import Key, Params
 
 _SEARCH = Search()
 
@@ -89,10 +81,36 @@ class AlongPath:
         return np.asarray(standard_error(self.traces.T))
 
 
-class _Plan(NamedTuple):
-    search: Plan
-    probes: int
-    refresh: Any
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class _Extremes(Whole):
+    operator: OverData
+    key: Any
+    limits: tuple[Any, Any]
+    plan: Plan = field(metadata={"static": True})
+    probes: int = field(metadata={"static": True})
+    generator: Any = field(metadata={"static": True})
+
+    def first(self, params: Params) -> Array:
+        """No direction, from which `started` makes a random one."""
+        return jnp.zeros(self.operator.dimension, precision(self.operator.template))
+
+    def at_point(
+        self, point: Point, examples: Any, carry: Array
+    ) -> tuple[tuple[Found, Array], Array]:
+        """The eigenvalues and samples of the trace; the next point starts from the vectors."""
+        key = jax.random.wrap_key_data(self.key, impl=self.generator)
+        of_search, of_probes = jax.random.split(key)
+        template, multiply = self.operator.template, self.operator.at(point.params).flat_map()
+        begin = started(template, unravel(template, carry), of_search)
+        found = lanczos(multiply, begin, of_search, self.plan, *self.limits)
+        traces = (
+            over_probes(lambda z: z @ multiply(z), template, of_probes, self.probes)
+            if self.probes
+            else jnp.zeros(0, carry.dtype)
+        )
+        # The vectors themselves would be as large as all networks of the path together.
+        return (found._replace(vectors=jnp.zeros(0)), traces), found.vectors.sum(axis=0)
 
 
 def along(
@@ -103,23 +121,23 @@ def along(
     *,
     search: Search = _SEARCH,
     probes: int = 0,
-    refresh: Refresh | None = None,
-    refresh_data: Batch | None = None,
+    execution: Execution = Execution(),
 ) -> AlongPath:
     """The operator of every network on a path: its extreme eigenvalues, and its trace.
 
-    The search at a point starts from the vectors of the point before. Another path of the same
-    family, or another operator of the same kind and shape, runs the same program.
+    The search at a point starts from the vectors of the point before, on the same device: with
+    other devices the values agree to the tolerance of the search. Another path of the same family,
+    or another operator of the same kind and shape, runs the same program.
 
     Args:
         operator: of any network of this architecture, such as an end; its data are used.
-        path: a curve.
-        ts: its points.
+        path: a curve; or `mconn.measure.Networks`.
+        ts: its points, or how many equispaced ones; None for all of given networks.
         key: for starts and random vectors; one of its own by default.
         search: which eigenvalues, how precisely, and with how much work.
         probes: random vectors for the trace; 0 leaves it out.
-        refresh: recomputes normaliser statistics at every point; hashable.
-        refresh_data: the examples that ``refresh`` sees, in batches of 1000.
+        execution: devices over points, refreshed statistics (``refresh_data`` is needed then, and
+            ``batch_size`` is of these), and finished points on disk.
 
     Raises:
         StructureError: if a point lies outside the path's domain, or the path's networks are not
@@ -132,20 +150,16 @@ def along(
     plan = search.plan(operator.dimension)
     if probes < 0:
         raise ConfigError(f"probes is {probes}: pass 0 to leave the trace out")
-    if (refresh is None) != (refresh_data is None):
-        raise ConfigError("refresh and refresh_data belong together: pass both or neither")
-    ts = np.atleast_1d(np.asarray(ts, precision(operator.template)))
-    path.domain.check(ts)
-    trees.check_same_structure(
-        operator.params, jax.eval_shape(path, ts[0]), ("the operator's network", "the path")
-    )
-    batches = None if refresh_data is None else fold_whole(refresh_data, 1000)
-    key = chosen_key(key)
-    static, tolerance = _Plan(plan, probes, refresh), search.tolerance
-    limits = (tolerance, search.products)
-    found, traces = jax.device_get(
-        _at_points(operator, path, jnp.asarray(ts), key, batches, static, limits)
-    )
+    ts = measure.points_of([path], ts)
+    network = jax.eval_shape(lambda path, t: path(t), path, ts[0])
+    trees.check_same_structure(operator.params, network, ("the operator's network", "the path"))
+    if jax.process_count() > 1:  # what lies on one of its devices is not sent to other processes
+        operator = trees.to_numpy(operator)
+    key, kind = chosen_key(key), precision(operator.template)
+    limits = (np.asarray(search.tolerance, kind), np.asarray(search.products, np.int32))
+    words, generator = np.asarray(jax.random.key_data(key)), jax.random.key_impl(key)
+    extremes = _Extremes(operator, words, limits, plan, probes, generator)
+    found, traces = measure.along(extremes, path, ts, None, execution).result
     for row, t in enumerate(ts):
         where = f"at point {row}, t = {t}: "
         check_finite(operator, found.values[row], found.residuals[row], traces[row], where=where)
@@ -154,40 +168,10 @@ def along(
         values=found.values,
         residuals=found.residuals,
         errors=found.errors,
-        converged=found.errors <= tolerance * found.norm[:, None],
+        converged=found.errors <= search.tolerance * found.norm[:, None],
         missed=found.missed,
         norm=found.norm,
         products=found.products,
         traces=traces,
         top=plan.top,
     )
-
-
-@partial(jax.jit, static_argnums=5)
-def _at_points(
-    operator: OverData,
-    path: Path,
-    ts: Float[Array, " points"],
-    key: Key,
-    refresh_batches: Any,
-    plan: _Plan,
-    limits: tuple[Any, Any],
-) -> tuple[Found, Float[Array, "points probes"]]:
-    template = operator.template
-    of_search, of_probes = jax.random.split(key)
-
-    def at(start: Array, t: Array) -> tuple[Array, tuple[Found, Array]]:
-        params = network_at(path, t, plan.refresh, refresh_batches).params
-        multiply = operator.at(params).flat_map()
-        begin = started(template, unravel(template, start), of_search)
-        found = lanczos(multiply, begin, of_search, plan.search, *limits)
-        traces = (
-            over_probes(lambda z: z @ multiply(z), template, of_probes, plan.probes)
-            if plan.probes
-            else jnp.zeros(0, start.dtype)
-        )
-        # The vectors themselves would be as large as all networks of the path together.
-        return found.vectors.sum(axis=0), (found._replace(vectors=jnp.zeros(0)), traces)
-
-    nowhere = jnp.zeros(dimension(template), precision(template))
-    return jax.lax.scan(at, nowhere, ts)[1]

@@ -1,20 +1,18 @@
 """Kernels along a path or a training, and the network against its linearisation."""
 
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Num
+from jaxtyping import Array, Float
 
-from mconn import trees
+from mconn import measure, trees
 from mconn.errors import ConfigError, DivergenceError, StructureError
 from mconn.examples import parts
-from mconn.measure import Examples, fold
+from mconn.measure import Execution, Networks, Point, Streamed, Whole, is_curve
 from mconn.paths import Path
-from mconn.paths.domain import INTERVAL
 from mconn.tangent.gram import MEMORY, Blocks, Request, gram, into_blocks
 from mconn.tangent.similarity import (
     Spectrum,
@@ -81,14 +79,38 @@ class Trajectory:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class _Stacked:
-    """Networks by their number."""
+class _Kernels(Whole):
+    reference: Params
+    blocks: Blocks
+    targets: Float[Any, "n classes"]
+    apply: ApplyFn = field(metadata={"static": True})
+    wanted: tuple[str, ...] = field(metadata={"static": True})
 
-    networks: Params
+    def _of(self, params: Params) -> tuple[Array, Array]:
+        count = len(self.targets)
+        kernel = gram(Request(self.apply, "mean"), params, self.blocks, None)[:count, :count]
+        return kernel, centred(kernel)
 
-    def __call__(self, number: Any) -> Params:
-        """One network."""
-        return trees.index(self.networks, number)
+    def shared(self, ends: Any, examples: Any) -> tuple[Array, Array]:
+        """The reference's kernel, as it is and centred."""
+        return self._of(self.reference)
+
+    def at_point(self, point: Point, examples: Any, carry: None) -> tuple[dict[str, Array], None]:
+        """The numbers of a trajectory."""
+        (kernel, about), (fixed, fixed_about) = self._of(point.params), point.shared
+        found = {
+            "norm": norm(kernel),
+            "trace": jnp.trace(kernel),
+            "drift": relative_drift(kernel, fixed),
+            "cosine": cosine(kernel, fixed),
+            "centred_cosine": cosine(about, fixed_about),
+            "target_alignment": target_alignment(about, self.targets),
+        }
+        if "eigenvalues" in self.wanted:
+            found["eigenvalues"] = jnp.linalg.eigvalsh(kernel)[::-1]
+        if "kernels" in self.wanted:
+            found["kernels"] = kernel
+        return found, None
 
 
 def along(
@@ -97,10 +119,10 @@ def along(
     ts: Any,
     data: Batch,
     *,
-    reference: int | Params = 0,
+    reference: int | float | Params = 0,
     spectra: bool = False,
     kernels: bool = False,
-    memory: int = MEMORY,
+    execution: Execution = Execution(),
 ) -> Trajectory:
     """The kernels at points of a curve, or of several networks, compared with one of them.
 
@@ -111,13 +133,16 @@ def along(
         apply: as in `kernel`.
         path: a curve, where normaliser statistics are mixed as it mixes them; or networks, such as
             the epochs of a training, stacked along the leading axis of every leaf.
-        ts: points of the curve; the numbers of the networks, or None for all.
+        ts: points of the curve, or how many equispaced ones; the numbers of the networks, or None
+            for all.
         data: examples, with labels; whatever `mconn.examples.parts` takes.
         reference: the parameter of a point of the curve, or the number of one of the networks; or
             another network.
         spectra: whether to add all eigenvalues, at a cost of n^3 per point.
         kernels: whether to return the kernels, n^2 numbers per point.
-        memory: as in `kernel`.
+        execution: devices over points, memory (half of it as in `kernel`), refreshed statistics
+            (of the points, not of the reference; without ``refresh_data`` from these examples in
+            batches), and finished points on disk.
 
     Raises:
         ConfigError: if the path is a surface.
@@ -125,79 +150,33 @@ def along(
             architecture; and as `kernel`.
         DivergenceError: if a kernel is not finite, or the reference's is zero.
     """
-    if isinstance(path, Path):
-        if path.domain != INTERVAL:
-            raise ConfigError(f"kernels are compared along curves, not on {path.domain.name}")
-        networks, ts = path, np.atleast_1d(np.asarray(ts, _widest()))
-        path.domain.check(ts)
-    else:
-        count = len(jax.tree.leaves(path)[0])
-        networks, ts = _Stacked(path), np.arange(count) if ts is None else np.atleast_1d(ts)
-        ts = ts.astype(np.int32)
+    path = _curve(path, "kernels are compared")
+    ts = measure.points_of([path], ts)
+    first = jax.eval_shape(_network_at, path, ts[0])
     if isinstance(reference, int | float):
-        reference = _network_at(networks, np.asarray(reference, ts.dtype))
-    else:
-        first = jax.eval_shape(_network_at, networks, ts[0])
-        trees.check_same_structure(first, reference, ("the path", "the reference"))
+        reference = _network_at(path, measure.points_of([path], [reference])[0])
+    trees.check_same_structure(first, reference, ("the path", "the reference"))
     inputs, labels = parts(data)
-    blocks = into_blocks(apply, reference, inputs, "mean", memory)
+    memory = MEMORY if execution.memory is None else execution.memory // 2
     labels = np.asarray(labels)
-    targets = np.eye(labels.max() + 1, dtype=_widest())[labels]
-    targets -= targets.mean(axis=0)
-    wanted = (("eigenvalues",) if spectra else ()) + (("kernels",) if kernels else ())
-    found = _compare(Request(apply, "mean"), wanted, networks, ts, reference, blocks, targets)
-    found = trees.to_numpy(found)
+    targets = np.eye(labels.max() + 1, dtype=jax.dtypes.canonicalize_dtype(np.float64))[labels]
+    measured = _Kernels(
+        trees.to_numpy(reference),
+        into_blocks(apply, reference, inputs, "mean", memory),
+        targets - targets.mean(axis=0),
+        apply,
+        (("eigenvalues",) if spectra else ()) + (("kernels",) if kernels else ()),
+    )
+    if execution.refresh is not None and execution.refresh_data is None:
+        execution = replace(execution, refresh_data=data)
+    found = measure.along(measured, path, ts, None, execution).result
     finite = np.isfinite(found["drift"])
     if not finite.all():
-        point = ts[np.flatnonzero(~finite)[0]]
         raise DivergenceError(
-            f"the kernel at {point:g} cannot be compared with the reference's: one of them is not "
-            "finite, or the reference's is zero"
+            f"the kernel at {ts[np.argmin(finite)]:g} cannot be compared with the reference's: one "
+            "of them is not finite, or the reference's is zero"
         )
     return Trajectory(t=ts.astype(np.float64), **found)
-
-
-@partial(jax.jit, static_argnums=(0, 1))
-def _compare(
-    request: Request,
-    wanted: tuple[str, ...],
-    networks: Path | _Stacked,
-    ts: Num[Array, " points"],
-    reference: Params,
-    blocks: Blocks,
-    targets: Float[Array, "n classes"],
-) -> dict[str, Array]:
-    count = len(targets)
-    fixed = gram(request, reference, blocks, None)[:count, :count]
-    fixed_centred = centred(fixed)
-
-    def at_point(t: Any) -> dict[str, Array]:
-        kernel = gram(request, networks(t), blocks, None)[:count, :count]
-        kernel_centred = centred(kernel)
-        found = {
-            "norm": norm(kernel),
-            "trace": jnp.trace(kernel),
-            "drift": relative_drift(kernel, fixed),
-            "cosine": cosine(kernel, fixed),
-            "centred_cosine": cosine(kernel_centred, fixed_centred),
-            "target_alignment": target_alignment(kernel_centred, targets),
-        }
-        if "eigenvalues" in wanted:
-            found["eigenvalues"] = jnp.linalg.eigvalsh(kernel)[::-1]
-        if "kernels" in wanted:
-            found["kernels"] = kernel
-        return found
-
-    return jax.lax.map(at_point, ts)
-
-
-def _widest() -> np.dtype:
-    return jax.dtypes.canonicalize_dtype(np.float64)
-
-
-@jax.jit
-def _network_at(networks: Path | _Stacked, t: Any) -> Params:
-    return networks(t)
 
 
 @dataclass(frozen=True)
@@ -224,8 +203,41 @@ class Linearised:
         return self.error / np.where(self.change > 0, self.change, 1)
 
 
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class _Linearisation(Streamed):
+    origin: Params
+    apply: ApplyFn = field(metadata={"static": True})
+
+    def start(self, point: Point, batch: Batch) -> tuple[Array, Array]:
+        """Sums of squared changes and errors, and the number of equal answers."""
+        return jnp.zeros(2, jax.dtypes.canonicalize_dtype(np.float64)), jnp.zeros((), int)
+
+    def update(
+        self, state: tuple[Array, Array], point: Point, batch: Batch, mask: Any
+    ) -> tuple[tuple[Array, Array], None]:
+        """Those of a batch more."""
+        step = jax.tree.map(jnp.subtract, point.params, self.origin)
+        first, change = jax.jvp(lambda params: self.apply(params, batch), (self.origin,), (step,))
+        if first.ndim != 2 or len(first) != len(mask):
+            raise StructureError(
+                f"the network maps {len(mask)} examples to {first.shape}, not to (examples, "
+                "outputs): pass an apply that returns one row of outputs per example"
+            )
+        outputs = self.apply(point.params, batch)
+        pair = (outputs - first, outputs - first - change)
+        squares = jnp.stack([(each**2).mean(axis=1) for each in pair])
+        same = outputs.argmax(axis=1) == (first + change).argmax(axis=1)
+        squares = jnp.where(mask, squares, 0).sum(axis=1)
+        return (state[0] + squares, state[1] + (mask & same).sum()), None
+
+
 def linearise(
-    apply: ApplyFn, path: Path, ts: Any, inputs: Any, *, batch_size: int = 1000
+    apply: ApplyFn,
+    path: Path | Params,
+    ts: Any,
+    inputs: Any,
+    execution: Execution = Execution(),
 ) -> Linearised:
     """Compare the network along a curve with its linearisation about the curve's start.
 
@@ -233,59 +245,39 @@ def linearise(
 
     Args:
         apply: (params, inputs) -> outputs, shape (n, classes); hashable.
-        path: a curve.
-        ts: its points.
+        path: a curve, or stacked networks, as in `along`.
+        ts: as in `along`.
         inputs: the examples.
-        batch_size: largest number of examples in one batch.
+        execution: batches, devices, memory, refreshed statistics, and finished points on disk.
 
     Raises:
         ConfigError: if the path is a surface.
         StructureError: if a point lies outside the path, or outputs are not (n, classes).
         DivergenceError: if the network is not finite at a point.
     """
-    if path.domain != INTERVAL:
-        raise ConfigError(f"networks are linearised along curves, not on {path.domain.name}")
-    ts = np.atleast_1d(np.asarray(ts, jax.dtypes.canonicalize_dtype(np.float64)))
-    path.domain.check(ts)
-    count = trees.count_examples(inputs)
-    squares, agreeing = trees.to_numpy(_sums(apply, path, ts, fold(inputs, batch_size)))
+    path = _curve(path, "networks are linearised")
+    ts = measure.points_of([path], ts)
+    origin = trees.to_numpy(_network_at(path, np.zeros((), ts.dtype)))
+    measured = _Linearisation(origin, apply)
+    squares, agreeing = measure.along(measured, path, ts, inputs, execution).result
     finite = np.isfinite(squares).all(axis=1)
     if not finite.all():
-        point = ts[np.flatnonzero(~finite)[0]]
         raise DivergenceError(
-            f"the network at t = {point:g} is not finite: its weights or the examples are too "
-            "large, or are not finite themselves"
+            f"the network at t = {ts[np.argmin(finite)]:g} is not finite: its weights or the "
+            "examples are too large, or are not finite themselves"
         )
+    count = trees.count_examples(inputs)
     lengths = np.sqrt(squares.astype(np.float64) / count)
     return Linearised(ts.astype(np.float64), lengths[:, 0], lengths[:, 1], agreeing / count)
 
 
-@partial(jax.jit, static_argnums=0)
-def _sums(
-    apply: ApplyFn, path: Path, ts: Float[Array, " points"], examples: Examples
-) -> tuple[Float[Array, "points 2"], Int[Array, " points"]]:
-    start = path(jnp.zeros((), ts.dtype))
+def _curve(path: Path | Params, what: str) -> Path:
+    curve = path if isinstance(path, Path) else Networks(path)
+    if not is_curve(curve):
+        raise ConfigError(f"{what} along curves, not on {curve.domain.name}")
+    return curve
 
-    def at_point(t: Any) -> tuple[Array, Array]:
-        params = path(t)
-        step = jax.tree.map(jnp.subtract, params, start)
 
-        def on_batch(state: tuple[Array, Array], here: Examples) -> tuple[Any, None]:
-            inputs, real = here
-            first, change = jax.jvp(lambda params: apply(params, inputs), (start,), (step,))
-            if first.ndim != 2 or len(first) != len(real):
-                raise StructureError(
-                    f"the network maps {len(real)} examples to {first.shape}, not to (examples, "
-                    "outputs): pass an apply that returns one row of outputs per example"
-                )
-            outputs = apply(params, inputs)
-            pair = (outputs - first, outputs - first - change)
-            squares = jnp.stack([(each**2).mean(axis=1) for each in pair])
-            same = outputs.argmax(axis=1) == (first + change).argmax(axis=1)
-            squares, same = jnp.where(real, squares, 0).sum(axis=1), (real & same).sum()
-            return (state[0] + squares, state[1] + same), None
-
-        nothing = (jnp.zeros(2, ts.dtype), jnp.zeros((), int))
-        return jax.lax.scan(on_batch, nothing, examples)[0]
-
-    return jax.lax.map(at_point, ts)
+@jax.jit
+def _network_at(path: Path, t: Any) -> Params:
+    return path(t)

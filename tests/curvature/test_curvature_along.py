@@ -7,6 +7,7 @@ import pytest
 from mconn import curvature, paths, trees
 from mconn.curvature import Search
 from mconn.errors import ConfigError, DivergenceError, StructureError
+from mconn.measure import Execution
 from tests import zoo
 from tests.curvature.problems import (
     BATCH,
@@ -56,9 +57,9 @@ def test_eigenvalues_are_those_of_every_network_on_the_path(measured):
     np.testing.assert_array_equal(measured.t, TS)
     np.testing.assert_array_equal(measured.largest, measured.values[:, :3])
     np.testing.assert_array_equal(measured.smallest, measured.values[:, 3:])
-    # The search at a point starts from the vectors of the point before.
+    # The search at a point starts from the vectors of the point before, on each of two devices.
     standing = along(paths.line(network(), network()), probes=30)
-    assert (standing.products[1:] < standing.products[0]).all()
+    assert (standing.products[1::2] < standing.products[::2]).all()
     np.testing.assert_allclose(standing.traces, standing.traces[:1].repeat(4, 0), rtol=1e-12)
 
 
@@ -91,7 +92,7 @@ def refreshed(params, batches):
 def test_statistics_are_recomputed_at_every_point():
     path, data, whole = line(apply=zoo.normalised), examples(), examples(4)
     held = curvature.hessian(NORMALISED, network(apply=zoo.normalised), data, batch_size=BATCH)
-    found = along(path, held, refresh=refreshed, refresh_data=whole)
+    found = along(path, held, execution=Execution(refresh=refreshed, refresh_data=whole))
     rows = len(flat(held.params["batch_stats"]))
     for row, t in enumerate(TS):
         params = refreshed(path(t), whole)
@@ -113,8 +114,8 @@ def test_bad_input_is_refused():
         curvature.along(hessian(), line(), TS, search=Search(top=79))
     with pytest.raises(ConfigError, match="probes is -1: pass 0 to leave the trace out"):
         along(line(), probes=-1)
-    with pytest.raises(ConfigError, match="belong together: pass both or neither"):
-        along(line(), refresh_data=examples())
+    with pytest.raises(ConfigError, match="refresh recomputes statistics from refresh_data"):
+        along(line(), execution=Execution(refresh=refreshed))
     with pytest.raises(StructureError, match=r"1\.5 lies outside \[0, 1\]"):
         curvature.along(hessian(), line(), [0, 1.5])
     with pytest.raises(StructureError, match="the two networks have different architectures"):

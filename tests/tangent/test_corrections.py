@@ -9,6 +9,7 @@ import pytest
 
 from mconn import landscape, paths, tangent, trees
 from mconn.errors import ConfigError, DivergenceError, StructureError
+from mconn.measure import Execution
 from tests import zoo
 from tests.tangent.kernels import (
     COUNT,
@@ -176,7 +177,7 @@ def test_statistics_do_not_flow():
 def test_a_network_is_its_linearisation_to_second_order():
     params, direction, inputs = network(), network(seed=1), examples().inputs
     path = paths.line(params, moved(params, direction, 0.02))
-    found = tangent.linearise(SMOOTH, path, [0, 0.5, 1], inputs, batch_size=4)
+    found = tangent.linearise(SMOOTH, path, [0, 0.5, 1], inputs, Execution(batch_size=4))
     flat = np.concatenate([leaf.ravel() for leaf in jax.tree.leaves(direction)])
     slope = jacobian(SMOOTH, params, inputs) @ flat
     start, end = (np.asarray(SMOOTH(each, inputs)) for each in (params, path(1.0)))

@@ -8,10 +8,12 @@ import pytest
 from mconn import paths, tangent, trees
 from mconn.data import Split
 from mconn.errors import ConfigError, DivergenceError, StructureError
+from mconn.measure import Execution
 from tests import zoo
 from tests.tangent.kernels import KINKED, SMALL, contracted, examples, explicit, network
 
 TS = np.linspace(0, 1, 4)
+EXECUTION = Execution(memory=2 * SMALL, points_per_call=2)
 
 
 def ends(dtype=np.float64):
@@ -72,14 +74,14 @@ def test_examples_in_blocks_and_another_reference(kernels):
     other, data = network(KINKED, 5), examples()
     pair = (data.inputs, data.labels)
     path = paths.line(*ends())
-    found = tangent.along(KINKED, path, TS, pair, reference=other, memory=SMALL)
+    found = tangent.along(KINKED, path, TS, pair, reference=other, execution=EXECUTION)
     check(found, kernels, kernels_of([other])[0])
     assert found.eigenvalues is None
     with pytest.raises(ConfigError, match="spectra=True"):
         found.spectrum(0)
     with pytest.raises(ConfigError, match="kernels=True"):
         found.cosines()
-    again = tangent.along(KINKED, path, TS, pair, reference=1.0, memory=SMALL)
+    again = tangent.along(KINKED, path, TS, pair, reference=1.0, execution=EXECUTION)
     check(again, kernels, kernels[-1])
 
 
