@@ -98,7 +98,6 @@ class _Extremes(Whole):
     def at_point(
         self, point: Point, examples: Any, carry: Array
     ) -> tuple[tuple[Found, Array], Array]:
-        """The eigenvalues and samples of the trace; the next point starts from the vectors."""
         key = jax.random.wrap_key_data(self.key, impl=self.generator)
         of_search, of_probes = jax.random.split(key)
         template, multiply = self.operator.template, self.operator.at(point.params).flat_map()

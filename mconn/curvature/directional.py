@@ -14,9 +14,8 @@ from mconn.curvature.operators import chosen_leaves, restrict
 from mconn.curvature.random import standard_error
 from mconn.errors import ConfigError, DivergenceError, StructureError
 from mconn.landscape import SLOPE, Profile, evaluate, loss_of, second_differences, values_of
-from mconn.measure import Examples, Execution, fold, velocity
-from mconn.paths import Path
-from mconn.paths.domain import INTERVAL, Domain
+from mconn.measure import Examples, Execution, Networks, fold, is_curve, velocity
+from mconn.paths import Domain, Path
 from mconn.types import Batch, EvalFn, Params
 
 CURVATURE, SECOND = "curvature", "second derivative"
@@ -51,8 +50,6 @@ class _Turning:
     eval_fn: EvalFn
 
     def __call__(self, moving: _Moving, batch: Batch) -> dict[str, Float[Array, "n"]]:
-        """The loss, its slope, its curvature along the velocity, and its second derivative."""
-
         def losses(params: Params) -> Array:
             return loss_of(values_of(self.eval_fn, params, batch))
 
@@ -70,17 +67,15 @@ class _WithMotion(Path):
     """A path whose points know their velocity and acceleration."""
 
     path: Path
-    domain: Domain = field(default=INTERVAL, metadata={"static": True})
+    domain: Domain = field(metadata={"static": True})
 
     def __call__(self, t: Any) -> _Moving:
-        """The network at t, and its derivatives there."""
         inside = jnp.clip(t, INSIDE, 1 - INSIDE)
         once, twice = jax.jvp(partial(velocity, self.path), (inside,), (jnp.ones_like(t),))
         params = self.path(t)
         return _Moving(params, _parameters_only(params, once), _parameters_only(params, twice))
 
     def arc_length(self, ts: Float[np.ndarray | Array, "points ..."]) -> Float[Array, "points"]:
-        """The length of the path itself."""
         return self.path.arc_length(ts)
 
 
@@ -136,9 +131,11 @@ def directional_along(
         DivergenceError: if a derivative is not finite, naming the point.
         StructureError: if the path stands still at a point; and as `evaluate`.
     """
-    if path.domain != INTERVAL:
+    if isinstance(path, Networks) or not is_curve(path):
         raise ConfigError(f"directions are those of curves, not of {path.domain.name}")
-    profile = evaluate(_Turning(eval_fn), _WithMotion(path), ts, data, execution=execution)
+    profile = evaluate(
+        _Turning(eval_fn), _WithMotion(path, path.domain), ts, data, execution=execution
+    )
     profile.check_finite(SECOND)
     speed = np.asarray(_speeds(path, jnp.asarray(profile.t)))
     if not (speed > 0).all():
@@ -152,7 +149,7 @@ def directional_along(
 @jax.jit
 def _speeds(path: Path, ts: Float[Array, " points"]) -> Float[Array, " points"]:
     def at(t: Any) -> Array:
-        motion = _WithMotion(path)(t).velocity
+        motion = _WithMotion(path, path.domain)(t).velocity
         return jnp.sqrt(trees.inner(motion, motion))
 
     return jax.lax.map(at, ts)

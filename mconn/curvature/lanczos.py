@@ -102,16 +102,7 @@ class Start(NamedTuple):
 def search(
     multiply: Multiply, start: Start, key: Key, plan: Plan, tolerance: Any, products: Any
 ) -> Found:
-    """Plan the extreme eigenvalues; to be traced.
-
-    Args:
-        multiply: the operator.
-        start: the first direction.
-        key: for fresh directions where a space is exhausted.
-        plan: what is searched for.
-        tolerance: of the errors of the values, relative to the norm of the operator.
-        products: the largest number of products with the operator.
-    """
+    """Search the extreme eigenvalues; to be traced."""
 
     def unfinished(state: _State) -> Array:
         # A product that is not finite ends the search; NaN is not below infinity.

@@ -106,9 +106,7 @@ def empirical_fisher(
         leaves: the names of the leaves that move.
 
     Raises:
-        DataError: as `hessian`.
-        ConfigError: as `hessian`.
-        StructureError: as `hessian`.
+        ConfigError, DataError, StructureError: as `hessian`.
     """
     return EmpiricalFisher(*prepared(params, data, batch_size, leaves), eval_fn=eval_fn)
 
@@ -214,9 +212,7 @@ def gauss_newton(
         leaves: as in `hessian`.
 
     Raises:
-        DataError: as `hessian`.
-        ConfigError: as `hessian`.
-        StructureError: as `hessian`.
+        ConfigError, DataError, StructureError: as `hessian`.
     """
     return GaussNewton(*prepared(params, data, batch_size, leaves), apply=apply, loss=loss)
 
@@ -239,9 +235,7 @@ def fisher(
         leaves: as in `hessian`.
 
     Raises:
-        DataError: as `hessian`.
-        ConfigError: as `hessian`.
-        StructureError: as `hessian`.
+        ConfigError, DataError, StructureError: as `hessian`.
     """
     return Fisher(*prepared(params, data, batch_size, leaves), apply=apply)
 

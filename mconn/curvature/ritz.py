@@ -142,11 +142,6 @@ def chance(log_parts: Float[Array, " places"], rows: int, random: Any) -> Float[
 
     A part of a random unit vector has a density of at most sqrt(rows / 2 pi); adding a fixed
     vector makes small parts no likelier.
-
-    Args:
-        log_parts: logarithms of the largest parts that eigenvectors can have and still be hidden.
-        rows: of the operator.
-        random: the length of the start's random part, relative to the start.
     """
     logarithm = log_parts.max() + 0.5 * math.log(2 * rows / math.pi) - jnp.log(random)
     return jnp.exp(jnp.minimum(logarithm, 0))

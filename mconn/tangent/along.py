@@ -92,11 +92,9 @@ class _Kernels(Whole):
         return kernel, centred(kernel)
 
     def shared(self, ends: Any, examples: Any) -> tuple[Array, Array]:
-        """The reference's kernel, as it is and centred."""
         return self._of(self.reference)
 
     def at_point(self, point: Point, examples: Any, carry: None) -> tuple[dict[str, Array], None]:
-        """The numbers of a trajectory."""
         (kernel, about), (fixed, fixed_about) = self._of(point.params), point.shared
         found = {
             "norm": norm(kernel),
@@ -210,13 +208,11 @@ class _Linearisation(Streamed):
     apply: ApplyFn = field(metadata={"static": True})
 
     def start(self, point: Point, batch: Batch) -> tuple[Array, Array]:
-        """Sums of squared changes and errors, and the number of equal answers."""
         return jnp.zeros(2, jax.dtypes.canonicalize_dtype(np.float64)), jnp.zeros((), int)
 
     def update(
         self, state: tuple[Array, Array], point: Point, batch: Batch, mask: Any
     ) -> tuple[tuple[Array, Array], None]:
-        """Those of a batch more."""
         step = jax.tree.map(jnp.subtract, point.params, self.origin)
         first, change = jax.jvp(lambda params: self.apply(params, batch), (self.origin,), (step,))
         if first.ndim != 2 or len(first) != len(mask):

@@ -40,14 +40,7 @@ class Factors(NamedTuple):
 
 
 def factorise(apply: ApplyFn, params: Params, inputs: Any) -> Factors:
-    """The derivatives of the outputs of every example.
-
-    Args:
-        apply: (params, inputs) -> outputs, shape (examples, classes), each example by itself.
-        params: the network; leaves whose names begin with ``batch_stats``, and those that hold no
-            real numbers, are no parameters.
-        inputs: the examples.
-    """
+    """The derivatives of the outputs of every example."""
     program = trace_one(apply, params, jax.tree.map(lambda leaf: leaf[0], inputs))
     movable = movable_leaves(params)
     products = find_products(program, movable)
@@ -83,11 +76,7 @@ def factorise(apply: ApplyFn, params: Params, inputs: Any) -> Factors:
 
 
 def trace_one(apply: ApplyFn, params: Params, example: Any) -> jaxprs.Program:
-    """The live equations of a network on one example; the arguments may be abstract.
-
-    Raises:
-        StructureError: if the network does not return one row of outputs per example.
-    """
+    """The live equations of a network on one example; the arguments may be abstract."""
 
     def of_example(params: Params, example: Any) -> Any:
         outputs = apply(params, jax.tree.map(lambda leaf: leaf[None], example))
@@ -104,11 +93,7 @@ def trace_one(apply: ApplyFn, params: Params, example: Any) -> jaxprs.Program:
 
 
 def movable_leaves(params: Params) -> set[int]:
-    """The numbers of the leaves that are parameters.
-
-    Raises:
-        StructureError: if there is none.
-    """
+    """The numbers of the leaves that are parameters."""
     movable = {
         number
         for number, (name, leaf) in enumerate(trees.named_leaves(params).items())
@@ -177,13 +162,7 @@ einsum = partial(jnp.einsum, precision="highest")
 def contract(
     rows: Factors, columns: Factors, outputs: str
 ) -> Float[Array, "n1 n2"] | Float[Array, "n1 n2 classes classes"]:
-    """The kernel of two blocks of examples.
-
-    Args:
-        rows: of the first block.
-        columns: of the second.
-        outputs: the contraction over outputs.
-    """
+    """The kernel of two blocks of examples."""
     pairs = zip(rows.pairs, columns.pairs, strict=True)
     others = zip(rows.others, columns.others, strict=True)
     terms = [

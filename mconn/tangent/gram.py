@@ -70,18 +70,6 @@ def into_blocks(
 
     Half of the memory is for examples that are differentiated, half for the factors of two blocks
     and the block of the kernel.
-
-    Args:
-        apply: the network.
-        params: its parameters.
-        inputs: the examples.
-        outputs: the contraction over outputs.
-        memory: bytes of temporaries. Parameters, inputs and the kernel come on top.
-        copies: by how much more everything takes: 2 where the kernel itself is differentiated.
-
-    Raises:
-        ConfigError: if the memory does not hold one example.
-        StructureError: if the network does not return one row of outputs per example.
     """
     count = trees.count_examples(inputs)
     cost = _cost_of(apply, params, inputs, outputs)
@@ -182,12 +170,6 @@ def gram(request: Request, params: Params, rows: Blocks, columns: Blocks | None)
     The factors of one block of rows and one of columns are held at a time. The kernel of examples
     with themselves is computed on and above the diagonal, and mirrored. Can be traced, and has
     derivatives in forward mode.
-
-    Args:
-        request: what is computed.
-        params: the network.
-        rows: the first examples.
-        columns: the second; None for the first again.
     """
     others = rows if columns is None else columns
     (many, height), (more, width) = rows.real.shape, others.real.shape

@@ -86,11 +86,7 @@ def as_matrix(
 
 
 def check_finite(kernel: np.ndarray, name: str) -> None:
-    """Refuse a kernel with an entry that is not finite.
-
-    Raises:
-        DivergenceError: naming the first example.
-    """
+    """Refuse a kernel with an entry that is not finite."""
     if np.isfinite(kernel.sum(dtype=np.float64)):  # which makes no array of flags
         return
     finite = np.isfinite(kernel).reshape(*kernel.shape[:2], -1).all(axis=-1)

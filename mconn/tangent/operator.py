@@ -97,8 +97,7 @@ def operator(
         memory: bytes of temporaries.
 
     Raises:
-        StructureError: as `kernel`.
-        ConfigError: as `kernel`.
+        ConfigError, StructureError: as `kernel`.
     """
     check_choice("outputs", outputs, CONTRACTIONS)
     blocks = into_blocks(apply, params, inputs, outputs, memory)

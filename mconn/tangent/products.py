@@ -155,12 +155,7 @@ Uses = dict[int, list[tuple[Equation, int]]]
 
 
 def find_products(program: Program, leaves: Set[int]) -> list[Product]:
-    """The products whose weight has no other use, each with its bias if that has none either.
-
-    Args:
-        program: the network on one example; its first inputs are the leaves of the parameters.
-        leaves: the numbers of the leaves that are looked for.
-    """
+    """The products whose weight has no other use, each with its bias if that has none either."""
     origin, uses = _follow(program, leaves)
     readers: dict[int, int] = defaultdict(int)
     for number in [*program.outputs, *(i for each in program.equations for i in each.inputs)]:
