@@ -191,7 +191,7 @@ def check_symmetric(operator: Operator, key: Key | None = None) -> None:
         )
 
 
-def usable(operator: Operator, key: Key | None, rows: int) -> Key:
+def usable(operator: Any, key: Key | None, rows: int) -> Key:
     """The key, or one by default, if the operator is one with so many rows and is symmetric."""
     _check_rows(operator, rows)
     key = chosen_key(key)
@@ -221,7 +221,7 @@ def check_operator(operator: Any) -> None:
     check_kind("operator", operator, Operator, "make it with curvature.hessian or curvature.Custom")
 
 
-def _check_rows(operator: Operator, wanted: int) -> None:
+def _check_rows(operator: Any, wanted: int) -> None:
     check_operator(operator)
     rows = operator.dimension
     if rows < max(wanted, 1):
