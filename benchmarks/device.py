@@ -53,7 +53,7 @@ def problems(scale: float) -> dict[str, tuple[Callable, int]]:
             25 * count,
         ),
         f"features' means and squares, 25 points x {n} examples": (
-            lambda: features.along(Means(), units, line, ts, few.inputs, batch_size=n),
+            lambda: features.along(Means(), units, line, ts, few.inputs, Execution(batch_size=n)),
             25 * n,
         ),
         f"a Hessian-vector product, {count} examples": (

@@ -44,10 +44,10 @@ class Means(Reduction):
         }
 
     def update(
-        self, state: Any, features: tuple[Features, ...], real: Mapping[str, Any], t: Any
+        self, state: Any, features: tuple[Features, ...], mask: Mapping[str, Any], t: Any
     ) -> Any:
         """Add a batch."""
-        kept = {k: jnp.where(real[k][:, None], x, 0) for k, x in features[0].items()}
+        kept = {k: jnp.where(mask[k][:, None], x, 0) for k, x in features[0].items()}
         return {
             layer: (sums + kept[layer].sum(axis=0), squares + jnp.square(kept[layer]).sum(axis=0))
             for layer, (sums, squares) in state.items()

@@ -14,8 +14,7 @@ from mconn.errors import ConfigError
 from mconn.experiment import Context, Result, Stage
 from mconn.experiment.stages import Train
 from mconn.experiment.stages.align import group_of
-from mconn.features.angles import neuron_space_angles, sample_space_angles
-from mconn.features.cka import linear_cka
+from mconn.features import linear_cka, neuron_space_angles, sample_space_angles
 
 NAIVE, ALIGNED = "permuted copy", "copy, aligned"
 

@@ -16,13 +16,18 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mconn.errors import ConfigError, DataError, StructureError
-from mconn.features.matrices import check_enough, check_same_rows, checked, checked_pair
-from mconn.features.moments import Comparison, check_four
+from mconn.features.subspaces import (
+    check_enough,
+    check_four,
+    check_same_rows,
+    checked,
+    checked_pair,
+)
 
-KERNEL_ROWS = 512
+_KERNEL_ROWS = 512
 """Rows of a kernel that are in memory at a time."""
 
-MEDIAN_EXAMPLES = 1000
+_MEDIAN_EXAMPLES = 1000
 """Examples whose distances the median is taken of."""
 
 
@@ -75,18 +80,13 @@ def cka_table(
     else:
         widest = max(each.shape[1] for each in left + right)
         check_enough(count, widest, "biased CKA", refuse=False)
-    cross, of_x, of_y = table_of_criteria(left, right, debiased)
-    return normalised(cross, of_x, of_y, [*xs], [*ys])
+    cross, of_x, of_y = _table_of_criteria(left, right, debiased)
+    return _normalised(cross, of_x, of_y, [*xs], [*ys])
 
 
-def normalised(
+def _normalised(
     cross: Any, of_x: Any, of_y: Any, names_x: list[str], names_y: list[str]
 ) -> Float[np.ndarray, "layers_x layers_y"]:
-    """HSIC over the roots of those of both with themselves.
-
-    Raises:
-        DataError: naming a layer whose own criterion is not above 0, where CKA is not defined.
-    """
     cross, of_x, of_y = (np.asarray(each, np.float64) for each in (cross, of_x, of_y))
     for names, own in ((names_x, of_x), (names_y, of_y)):
         for name, value in zip(names, own, strict=True):
@@ -99,21 +99,25 @@ def normalised(
 
 
 def ratio(xx: Any, yy: Any, xy: Any, layer: str = "x") -> float:
-    """`normalised` of one pair."""
+    """CKA of one pair, from three criteria.
+
+    Raises:
+        DataError: naming the layer, if its features do not vary.
+    """
     cross, of_x, of_y = (
         np.reshape(each, shape) for each, shape in ((xy, (1, 1)), (xx, 1), (yy, 1))
     )
-    return float(normalised(cross, of_x, of_y, [layer], [layer])[0, 0])
+    return float(_normalised(cross, of_x, of_y, [layer], [layer])[0, 0])
 
 
-def table_of_criteria(
+def _table_of_criteria(
     xs: tuple[np.ndarray, ...], ys: tuple[np.ndarray, ...], debiased: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """HSIC of every pair, and of every layer with itself.
 
     On the host: BLAS computes half of a product of a matrix with itself, XLA all of it.
     """
-    xs, ys = (tuple(map(centred, layers)) for layers in (xs, ys))
+    xs, ys = (tuple(map(_centred, layers)) for layers in (xs, ys))
     diagonals_x, diagonals_y = (
         [np.einsum("ij,ij->i", x, x) for x in layers] for layers in (xs, ys)
     )
@@ -138,18 +142,8 @@ def table_of_criteria(
     return np.array(cross), np.array(of_x), np.array(of_y)
 
 
-def centred(x: np.ndarray) -> np.ndarray:
-    """Features less their means."""
+def _centred(x: np.ndarray) -> np.ndarray:
     return x - x.mean(axis=0)
-
-
-def cka_of(moments: Comparison, *, debiased: bool = True, layer: str = "x") -> float:
-    """Linear CKA from moments that were summed in one pass over the examples.
-
-    Raises:
-        DataError: naming the layer, if its features do not vary.
-    """
-    return ratio(*(each.hsic(debiased) for each in moments), layer=layer)
 
 
 def minibatch_cka(x: Any, y: Any, *, batch_size: int = 256) -> float:
@@ -174,17 +168,16 @@ def minibatch_cka(x: Any, y: Any, *, batch_size: int = 256) -> float:
             f"batch_size is {batch_size} for {len(x)} examples: every batch needs at least 4"
         )
     parts = zip(np.array_split(x, batches), np.array_split(y, batches), strict=True)
-    return ratio(*np.mean([batch_criteria(a, b) for a, b in parts], axis=0))
+    return ratio(*np.mean([_batch_criteria(a, b) for a, b in parts], axis=0))
 
 
-def batch_criteria(x: Any, y: Any) -> tuple[float, float, float]:
-    """HSIC_1 of one batch: x with itself, y with itself, and both."""
-    cross, of_x, of_y = table_of_criteria((x,), (y,), True)
+def _batch_criteria(x: Any, y: Any) -> tuple[float, float, float]:
+    cross, of_x, of_y = _table_of_criteria((x,), (y,), True)
     scale = len(x) * (len(x) - 3)
     return float(of_x[0]) / scale, float(of_y[0]) / scale, float(cross[0, 0]) / scale
 
 
-class KernelSums(NamedTuple):
+class _KernelSums(NamedTuple):
     """What HSIC of two kernels K and L needs of them."""
 
     product: Array
@@ -212,9 +205,9 @@ def rbf_cka(x: Any, y: Any, *, bandwidth: float = 1.0, debiased: bool = True) ->
     x, y = checked_pair(x, y)
     if debiased:
         check_four(len(x))
-    scales = [1 / (2 * (bandwidth * median_distance(each)) ** 2) for each in (x, y)]
+    scales = [1 / (2 * (bandwidth * _median_distance(each)) ** 2) for each in (x, y)]
     xx, yy, xy = (
-        float(kernel_criterion(a, b, s, r, debiased))
+        float(_kernel_criterion(a, b, s, r, debiased))
         for (a, s), (b, r) in (
             ((x, scales[0]), (x, scales[0])),
             ((y, scales[1]), (y, scales[1])),
@@ -224,15 +217,10 @@ def rbf_cka(x: Any, y: Any, *, bandwidth: float = 1.0, debiased: bool = True) ->
     return ratio(xx, yy, xy)
 
 
-def median_distance(x: np.ndarray) -> float:
-    """The median distance between two different examples.
-
-    Raises:
-        DataError: if it is 0.
-    """
+def _median_distance(x: np.ndarray) -> float:
     from scipy.spatial.distance import pdist
 
-    some = np.linspace(0, len(x) - 1, min(len(x), MEDIAN_EXAMPLES)).astype(int)
+    some = np.linspace(0, len(x) - 1, min(len(x), _MEDIAN_EXAMPLES)).astype(int)
     found = float(np.median(pdist(x[some].astype(np.float64))))
     if not found > 0:
         raise DataError("half of the examples have the same features: no bandwidth can be chosen")
@@ -240,25 +228,24 @@ def median_distance(x: np.ndarray) -> float:
 
 
 @partial(jax.jit, static_argnums=4)
-def kernel_criterion(
+def _kernel_criterion(
     x: Float[Array, "n p"], y: Float[Array, "n q"], scale_x: Any, scale_y: Any, debiased: bool
 ) -> Float[Array, ""]:
-    """HSIC of two Gaussian kernels, unnormalised, from blocks of their rows."""
     count = len(x)
-    blocks = -(-count // KERNEL_ROWS)
-    rows = jnp.arange(blocks * KERNEL_ROWS).reshape(blocks, KERNEL_ROWS)
+    blocks = -(-count // _KERNEL_ROWS)
+    rows = jnp.arange(blocks * _KERNEL_ROWS).reshape(blocks, _KERNEL_ROWS)
 
     x, y = (each - each.mean(axis=0) for each in (x, y))
 
-    def of_block(numbers: Array) -> KernelSums:
-        real = numbers < count
+    def of_block(numbers: Array) -> _KernelSums:
+        mask = numbers < count
         numbers = jnp.minimum(numbers, count - 1)
-        kept = real[:, None] & (~debiased | (numbers[:, None] != jnp.arange(count)))
+        kept = mask[:, None] & (~debiased | (numbers[:, None] != jnp.arange(count)))
         kx, ky = (
-            jnp.where(kept, jnp.exp(-s * distances(each[numbers], each)), 0)
+            jnp.where(kept, jnp.exp(-s * _distances(each[numbers], each)), 0)
             for each, s in ((x, scale_x), (y, scale_y))
         )
-        return KernelSums((kx * ky).sum(), kx.sum(axis=1), ky.sum(axis=1))
+        return _KernelSums((kx * ky).sum(), kx.sum(axis=1), ky.sum(axis=1))
 
     found = jax.lax.map(of_block, rows)
     product, rows_x, rows_y = found.product.sum(), found.rows_x.ravel(), found.rows_y.ravel()
@@ -268,7 +255,6 @@ def kernel_criterion(
     return product - 2 / count * joint + totals / count**2
 
 
-def distances(a: Float[Array, "m p"], b: Float[Array, "n p"]) -> Float[Array, "m n"]:
-    """Squared distances of all rows."""
+def _distances(a: Float[Array, "m p"], b: Float[Array, "n p"]) -> Float[Array, "m n"]:
     squares = [jnp.einsum("ij,ij->i", each, each) for each in (a, b)]
     return jnp.maximum(squares[0][:, None] + squares[1] - 2 * a @ b.T, 0)

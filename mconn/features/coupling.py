@@ -11,11 +11,13 @@ from jaxtyping import Array, Bool, Float
 
 from mconn import trees
 from mconn.errors import DataError
-from mconn.features.capture import FeatureFn, Features, Reduction, Shapes, along
+from mconn.features.capture import FeatureFn, Features
+from mconn.features.reduction import Reduction, Shapes, along
+from mconn.measure import Execution, points_of
 from mconn.paths import Path
-from mconn.types import Batch, PyTree
+from mconn.types import PyTree
 
-SAMPLES_PER_UNIT = 4
+_SAMPLES_PER_UNIT = 4
 """The fewest samples per unit with which a rotation is fitted.
 
 Of n samples of m unrelated, uncorrelated units a rotation explains a share of about .85 sqrt(m / n)
@@ -57,7 +59,7 @@ class LayerCoupling(NamedTuple):
     directed: Any
 
 
-class Sums(NamedTuple):
+class _Sums(NamedTuple):
     """What is added up over samples for one layer.
 
     Attributes:
@@ -85,7 +87,7 @@ class Sums(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Coupling(Reduction):
+class _Coupling(Reduction):
     """Adds up what `LayerCoupling` needs.
 
     Attributes:
@@ -94,12 +96,11 @@ class Coupling(Reduction):
 
     rotations: bool = True
 
-    def start(self, shapes: Shapes) -> dict[str, Sums]:
-        """Nothing."""
+    def start(self, shapes: Shapes) -> dict[str, _Sums]:
         state = {}
         for layer, shape in shapes[0].items():
             units, zero = shape.shape[1], jnp.zeros((), shape.dtype)
-            state[layer] = Sums(
+            state[layer] = _Sums(
                 samples=jnp.zeros((), int),
                 directed=jnp.zeros((), int),
                 squares=jnp.zeros(3, shape.dtype),
@@ -115,30 +116,30 @@ class Coupling(Reduction):
 
     def update(
         self,
-        state: dict[str, Sums],
+        state: dict[str, _Sums],
         features: tuple[Features, ...],
-        real: Mapping[str, Bool[Array, "samples"]],
+        mask: Mapping[str, Bool[Array, "samples"]],
         t: Any,
-    ) -> dict[str, Sums]:
-        """The sums with those of one more batch."""
+    ) -> dict[str, _Sums]:
         here, first, last = features
         return {
-            layer: self.add(sums, here[layer], first[layer], last[layer], real[layer], t)
+            layer: self.add(sums, here[layer], first[layer], last[layer], mask[layer], t)
             for layer, sums in state.items()
         }
 
-    def add(self, sums: Sums, here: Array, first: Array, last: Array, real: Array, t: Any) -> Sums:
-        """One layer's sums with those of a batch."""
-        here, first, last = (jnp.where(real[:, None], each, 0) for each in (here, first, last))
+    def add(
+        self, sums: _Sums, here: Array, first: Array, last: Array, mask: Array, t: Any
+    ) -> _Sums:
+        here, first, last = (jnp.where(mask[:, None], each, 0) for each in (here, first, last))
         blend = (1 - t) * first + t * last
         off = here - blend
         lengths = [jnp.linalg.norm(each, axis=1) for each in (here, first, last, blend)]
         directed = jnp.stack(lengths).min(axis=0) > 0
         pairs = ((here, blend, lengths[0], lengths[3]), (first, last, lengths[1], lengths[2]))
-        angles = [jnp.where(directed, opening(*pair), 0).sum() for pair in pairs]
-        count, means, spreads = merged(sums, jnp.stack([here, first, last]), real)
-        cross = None if sums.cross is None else sums.cross + precise(first.T, here)
-        return Sums(
+        angles = [jnp.where(directed, _opening(*pair), 0).sum() for pair in pairs]
+        count, means, spreads = _merged(sums, jnp.stack([here, first, last]), mask)
+        cross = None if sums.cross is None else sums.cross + _precise(first.T, here)
+        return _Sums(
             samples=count,
             directed=sums.directed + directed.sum(),
             squares=sums.squares + jnp.stack([(each**2).sum() for each in (here, first, blend)]),
@@ -151,13 +152,14 @@ class Coupling(Reduction):
             spreads=spreads,
         )
 
-    def finish(self, state: dict[str, Sums], t: Any) -> PyTree:
-        """The measures of every layer."""
-        return {layer: measures(sums, t) for layer, sums in state.items()}
+    def combine(self, state: dict[str, _Sums]) -> dict[str, _Sums]:
+        return {layer: _combined(sums) for layer, sums in state.items()}
+
+    def finish(self, state: dict[str, _Sums], t: Any) -> PyTree:
+        return {layer: _measures(sums, t) for layer, sums in state.items()}
 
 
-def measures(sums: Sums, t: Any) -> LayerCoupling:
-    """The measures that follow from the sums."""
+def _measures(sums: _Sums, t: Any) -> LayerCoupling:
     here, first, blend = sums.squares
     rotation = jnp.full_like(here, jnp.nan)
     if sums.cross is not None:
@@ -186,11 +188,9 @@ def coupling_along(
     path: Path,
     ts: Any,
     inputs: Any,
+    execution: Execution = Execution(),
     *,
     rotations: bool = True,
-    batch_size: int = 1000,
-    refresh: Any = None,
-    refresh_data: Batch | None = None,
 ) -> dict[str, LayerCoupling]:
     """Compare the features along a curve with rotations and with blends of the ends' features.
 
@@ -204,11 +204,9 @@ def coupling_along(
         path: a curve.
         ts: its points.
         inputs: examples.
+        execution: as in `mconn.features.along`.
         rotations: whether to fit rotations; ``rotation_residual`` is not a number without. The
             residual of too few samples is small whatever the features are.
-        batch_size: largest number of examples in one batch.
-        refresh: as in `mconn.features.along`.
-        refresh_data: as in `mconn.features.along`.
 
     Returns:
         By layer the measures, each of shape (points,).
@@ -219,42 +217,27 @@ def coupling_along(
             `mconn.features.along`.
     """
     if rotations:
-        check_enough(features, path, inputs)
-    found = along(
-        Coupling(rotations),
-        features,
-        path,
-        ts,
-        inputs,
-        batch_size=batch_size,
-        refresh=refresh,
-        refresh_data=refresh_data,
-    )
-    ts = np.atleast_1d(np.asarray(ts))
-    return {layer: checked(layer, measured, ts, rotations) for layer, measured in found.items()}
+        _check_enough(features, path, inputs)
+    ts = points_of([path], ts)
+    found = along(_Coupling(rotations), features, path, ts, inputs, execution)
+    return {layer: _checked(layer, measured, ts, rotations) for layer, measured in found.items()}
 
 
-def check_enough(features: FeatureFn, path: Path, inputs: Any) -> None:
-    """Refuse layers with too few samples for their width."""
+def _check_enough(features: FeatureFn, path: Path, inputs: Any) -> None:
     few = jax.tree.map(lambda leaf: np.asarray(leaf[:1]), inputs)
     shapes = jax.eval_shape(lambda path, few: features(path(jnp.float32(0)), few), path, few)
     for layer, shape in shapes.items():
         samples, units = trees.count_examples(inputs) * shape.shape[0], shape.shape[1]
-        if samples < SAMPLES_PER_UNIT * units:
+        if samples < _SAMPLES_PER_UNIT * units:
             raise DataError(
                 f"layer '{layer}' has {units} units and {samples} samples, of which a rotation "
                 f"explains about {min(1, 0.85 * np.sqrt(units / samples)):.0%} whatever the "
-                f"features are: pass inputs with at least {SAMPLES_PER_UNIT * units} samples, or "
+                f"features are: pass inputs with at least {_SAMPLES_PER_UNIT * units} samples, or "
                 "leave out rotations"
             )
 
 
-def checked(layer: str, measured: LayerCoupling, ts: np.ndarray, rotations: bool) -> LayerCoupling:
-    """The measures, if they are numbers.
-
-    Raises:
-        DataError: if some are not because the features are constant.
-    """
+def _checked(layer: str, measured: LayerCoupling, ts: np.ndarray, rotations: bool) -> LayerCoupling:
     for name, values in measured._asdict().items():
         if (rotations or name != "rotation_residual") and not np.isfinite(values).all():
             t = ts[int(np.argmin(np.isfinite(values)))]
@@ -265,25 +248,31 @@ def checked(layer: str, measured: LayerCoupling, ts: np.ndarray, rotations: bool
     return measured
 
 
-def opening(a: Array, b: Array, length: Array, other: Array) -> Float[Array, "samples"]:
-    """1 - cos of the angle of rows, as half the squared distance of their directions."""
+def _opening(a: Array, b: Array, length: Array, other: Array) -> Float[Array, "samples"]:
     safe = [jnp.where(each > 0, each, 1)[:, None] for each in (length, other)]
     return ((a / safe[0] - b / safe[1]) ** 2).sum(axis=1) / 2
 
 
-def merged(
-    sums: Sums, rows: Float[Array, "networks samples units"], real: Array
+def _merged(
+    sums: _Sums, rows: Float[Array, "networks samples units"], mask: Array
 ) -> tuple[Array, Array, Array]:
-    """Count, means and sums of squared deviations with one more batch (Chan et al. 1983)."""
-    number = real.sum()
+    number = mask.sum()
     count = sums.samples + number
     mean = rows.sum(axis=1) / jnp.maximum(number, 1)
-    spread = jnp.where(real[:, None], (rows - mean[:, None]) ** 2, 0).sum(axis=1)
+    spread = jnp.where(mask[:, None], (rows - mean[:, None]) ** 2, 0).sum(axis=1)
     shift, share = mean - sums.means, number / jnp.maximum(count, 1)
     spreads = sums.spreads + spread + shift**2 * sums.samples * share
     return count, sums.means + shift * share, spreads
 
 
-def precise(a: Array, b: Array) -> Array:
-    """A matrix product that accelerators do not round to ten bits."""
+def _combined(sums: _Sums) -> _Sums:
+    # Each device has means of its own, and deviations from them.
+    whole: _Sums = jax.lax.psum(sums, "data")
+    count = jnp.maximum(whole.samples, 1)
+    means = jax.lax.psum(sums.samples * sums.means, "data") / count
+    shifts = jax.lax.psum(sums.samples * (sums.means - means) ** 2, "data")
+    return whole._replace(means=means, spreads=whole.spreads + shifts)
+
+
+def _precise(a: Array, b: Array) -> Array:
     return jnp.matmul(a, b, precision="highest")

@@ -10,7 +10,10 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from mconn.errors import DataError
-from mconn.features.capture import FeatureFn, Features, Reduction, Shapes, between
+from mconn.features.capture import FeatureFn, Features
+from mconn.features.reduction import Reduction, Shapes, together
+from mconn.measure import Execution
+from mconn.paths import Domain, Path
 from mconn.types import Params
 
 
@@ -20,8 +23,7 @@ def linearity_defect(
     inputs: Any,
     others: Any,
     steps: Any,
-    *,
-    batch_size: int = 1000,
+    execution: Execution = Execution(),
 ) -> dict[str, Float[np.ndarray, "steps"]]:
     """Measure whether the features are an affine function of the inputs, layer by layer.
 
@@ -39,7 +41,7 @@ def linearity_defect(
         inputs: examples, an array or a pytree of them.
         others: a partner for every example, such as the same examples in another order.
         steps: lengths of the differences, relative to half the distance of a pair.
-        batch_size: largest number of examples in one batch.
+        execution: as in `mconn.features.between`.
 
     Returns:
         By layer the defect at every step.
@@ -49,27 +51,42 @@ def linearity_defect(
             `mconn.features.between`.
     """
     steps = np.atleast_1d(np.asarray(steps, np.float32))
-    found: dict[str, list[float]] = {}
-    for step in steps:
-        result = between(
-            SecondDifference(),
-            OnSegments(features),
-            [(params, np.float32(each)) for each in (-step, 0, step)],
-            (inputs, others),
-            batch_size=batch_size,
-        )
-        for layer, (second, first) in result.items():
-            if not first > 0:
-                raise DataError(
-                    f"the features of layer '{layer}' are the same on both sides of every pair of "
-                    f"inputs at a step of {step:g}: pass pairs of different inputs"
-                )
-            found.setdefault(layer, []).append(float(second / first))
-    return {layer: np.array(defects) for layer, defects in found.items()}
+    read = (_OnSegments(features),) * 3
+    path = _Around(params)
+    result = together(_SecondDifference(), read, path, (inputs, others), execution, steps)
+    found = {}
+    for layer, sums in result.items():
+        second, first = np.asarray(sums).T
+        if not (first > 0).all():
+            step = steps[int(np.argmin(first > 0))]
+            raise DataError(
+                f"the features of layer '{layer}' are the same on both sides of every pair of "
+                f"inputs at a step of {step:g}: pass pairs of different inputs"
+            )
+        found[layer] = (second / first).astype(float)
+    return found
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class _Around(Path):
+    """A network with the places -t, 0 and t of the segments: a point for every step t."""
+
+    network: Params
+
+    @property
+    def domain(self) -> Domain:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return _STEPS
+
+    def __call__(self, t: Any) -> Params:
+        return tuple((self.network, place * t) for place in (-1, 0, 1))
+
+
+_STEPS = Domain("steps", lambda t: jnp.ones(1) * t, lambda ts: None)
 
 
 @dataclass(frozen=True)
-class OnSegments:
+class _OnSegments:
     """Features at the same place of the segments between pairs of inputs; a hashable `FeatureFn`.
 
     Its params are those of the network and the place: -1 is the input, 0 the midpoint, 1 the
@@ -79,7 +96,6 @@ class OnSegments:
     features: FeatureFn
 
     def __call__(self, params: tuple[Params, Array], pair: Any) -> Features:
-        """The features of a batch of pairs."""
         network, place = params
         return self.features(
             network,
@@ -88,26 +104,24 @@ class OnSegments:
 
 
 @dataclass(frozen=True)
-class SecondDifference(Reduction):
+class _SecondDifference(Reduction):
     """|f(x - d) - 2 f(x) + f(x + d)|^2 and |f(x + d) - f(x - d)|^2, by layer."""
 
     def start(self, shapes: Shapes) -> dict[str, Float[Array, "2"]]:
-        """Nothing."""
         return {layer: jnp.zeros(2, shape.dtype) for layer, shape in shapes[0].items()}
 
     def update(
         self,
         state: dict[str, Float[Array, "2"]],
         features: tuple[Features, ...],
-        real: Mapping[str, Bool[Array, "samples"]],
+        mask: Mapping[str, Bool[Array, "samples"]],
         t: Any,
     ) -> dict[str, Float[Array, "2"]]:
-        """The sums with those of one more batch at x - d, x and x + d."""
         del t
         sums = {}
         for layer, so_far in state.items():
             before, middle, after = (each[layer] for each in features)
             parts = ((before - middle) - (middle - after), after - before)
-            counted = [jnp.where(real[layer][:, None], part**2, 0).sum() for part in parts]
+            counted = [jnp.where(mask[layer][:, None], part**2, 0).sum() for part in parts]
             sums[layer] = so_far + jnp.stack(counted)
         return sums

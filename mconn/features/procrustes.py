@@ -6,10 +6,9 @@ import numpy as np
 from jaxtyping import Float
 
 from mconn.errors import StructureError
-from mconn.features.angles import centred
-from mconn.features.matrices import check_enough, checked_pair
+from mconn.features.subspaces import centred, check_enough, checked_pair
 
-UNIQUE = 1e-6
+_UNIQUE = 1e-6
 """Singular values below this share of the largest leave the rotation of their directions free."""
 
 
@@ -44,19 +43,18 @@ def procrustes(x: Any, y: Any) -> Procrustes:
     """
     x, y = (centred(each) for each in checked_pair(x, y))
     check_enough(len(x) - 1, max(x.shape[1], y.shape[1]), "a Procrustes residual")
-    return from_cross(x.T @ y, float(np.square(x).sum()), float(np.square(y).sum()))
+    return _from_cross(x.T @ y, float(np.square(x).sum()), float(np.square(y).sum()))
 
 
-def from_cross(
+def _from_cross(
     cross: Float[np.ndarray, "m m"],
     square_x: float,
     square_y: float,
     before: Float[np.ndarray, "m m"] | None = None,
 ) -> Procrustes:
-    """The solution from x^T y; where it is free, the one nearest to the rotation ``before``."""
     check_square(cross)
     left, values, right = np.linalg.svd(cross)
-    kept = int((values > UNIQUE * max(values[0], np.finfo(float).tiny)).sum())
+    kept = int((values > _UNIQUE * max(values[0], np.finfo(float).tiny)).sum())
     rotation = left[:, :kept] @ right[:kept]
     loose_left, loose_right = left[:, kept:], right[kept:]
     guess = np.eye(len(cross)) if before is None else before
@@ -124,7 +122,9 @@ def track_rotations(
     found: list[Procrustes] = []
     for cross, square in zip(crosses, squares, strict=True):
         before = found[-1].rotation if found else None
-        found.append(from_cross(np.asarray(cross, np.float64), square_start, float(square), before))
+        found.append(
+            _from_cross(np.asarray(cross, np.float64), square_start, float(square), before)
+        )
     rotations = np.stack([each.rotation for each in found])
     return Track(
         rotations,

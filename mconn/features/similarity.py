@@ -1,24 +1,160 @@
-"""How alike the networks along a path, or some given ones, are in every layer."""
+"""How alike the networks along a path, or some given ones, are in every layer: in one pass.
 
-from collections.abc import Sequence
+Second moments of pairs of features, summed batch by batch, are all that linear similarity needs.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Bool, Float
 
-from mconn.features.capture import FeatureFn, along, between
-from mconn.features.cca import TOLERANCE, Principal, correlated, correlations, principal
-from mconn.features.cka import cka_of
-from mconn.features.matrices import check_enough
-from mconn.features.moments import Comparison, Moments, Similarities
+from mconn.features.capture import FeatureFn, Features
+from mconn.features.cka import ratio
 from mconn.features.procrustes import Track, check_square, distance_of, track_rotations
+from mconn.features.reduction import Reduction, Shapes, along, as_given, between
+from mconn.features.subspaces import (
+    CORRELATED,
+    Principal,
+    check_enough,
+    check_four,
+    correlated,
+    correlations,
+    principal,
+)
+from mconn.measure import Execution, ends_of
 from mconn.paths import Path
 from mconn.types import Params
 
-MOST = 0.99
+
+class _Moments(NamedTuple):
+    """Sums over examples of two matrices of features x and y.
+
+    All are of features less a fixed vector near their mean, so that single precision suffices;
+    what is computed from them does not depend on that vector.
+
+    Attributes:
+        count: the number of rows.
+        sum_x: shape (p,).
+        sum_y: shape (q,).
+        cross: the sum of x_i y_i^T, shape (p, q).
+        squares_x: the sum of |x_i|^2.
+        squares_y: the sum of |y_i|^2.
+        squares: the sum of |x_i|^2 |y_i|^2.
+        weighted_x: the sum of |y_i|^2 x_i, shape (p,).
+        weighted_y: the sum of |x_i|^2 y_i, shape (q,).
+    """
+
+    count: Any
+    sum_x: Any
+    sum_y: Any
+    cross: Any
+    squares_x: Any
+    squares_y: Any
+    squares: Any
+    weighted_x: Any
+    weighted_y: Any
+
+    def covariance(self) -> Float[np.ndarray, "p q"]:
+        one = _Moments(*(np.asarray(part, np.float64) for part in self))
+        return one.cross - np.outer(one.sum_x, one.sum_y) / one.count
+
+    def hsic(self, debiased: bool) -> float:
+        """The Hilbert-Schmidt independence criterion of both linear kernels, unnormalised.
+
+        Debiased it is HSIC_1 of Song et al. 2012 (Journal of Machine Learning Research 13,
+        equation 5) times n (n - 3), with the diagonals of both kernels left out; its expected value
+        is 0 for independent features, whatever their width. Otherwise it is |Y^T X|_F^2.
+        """
+        if not debiased:
+            return float(np.square(self.covariance()).sum())
+        n, sx, sy, cross, kx, ky, both, wx, wy = (np.asarray(part, np.float64) for part in self)
+        check_four(int(n))
+        trace = np.square(cross).sum() - both
+        totals = (sx @ sx - kx) * (sy @ sy - ky)
+        rows = sx @ cross @ sy - sx @ wx - sy @ wy + both
+        return float(trace + totals / ((n - 1) * (n - 2)) - 2 / (n - 2) * rows)
+
+
+def _moments(x: Float[Array, "n p"], y: Float[Array, "n q"], mask: Bool[Array, "n"]) -> _Moments:
+    x, y = (jnp.where(mask[:, None], each, 0) for each in (x, y))
+    of_x, of_y = (jnp.einsum("ij,ij->i", each, each) for each in (x, y))
+    sums = mask.sum().astype(x.dtype), x.sum(axis=0), y.sum(axis=0), x.T @ y
+    return _Moments(*sums, of_x.sum(), of_y.sum(), of_x @ of_y, of_y @ x, of_x @ y)
+
+
+@dataclass(frozen=True)
+class _Similarities(Reduction):
+    """The moments of every layer of the first network with the same layer of each other one.
+
+    The result is, by layer, the moments of the first network with itself, and a tuple of those of
+    the others with themselves and with the first.
+
+    Attributes:
+        alone: whether the others are compared with themselves as well; None in their place if not.
+    """
+
+    alone: bool = True
+
+    def start(self, shapes: Shapes) -> Any:
+        first, *others = shapes
+
+        def zeros(a: Any, b: Any) -> _Moments:
+            p, q, dtype = a.shape[1], b.shape[1], a.dtype
+            forms = ((), (p,), (q,), (p, q), (), (), (), (p,), (q,))
+            return _Moments(*(jnp.zeros(form, dtype) for form in forms))
+
+        def of_layer(layer: str, a: Any) -> tuple[_Moments, tuple]:
+            return zeros(a, a), tuple(
+                (zeros(o[layer], o[layer]) if self.alone else None, zeros(a, o[layer]))
+                for o in others
+            )
+
+        means = jax.tree.map(lambda a: jnp.zeros(a.shape[1], a.dtype), shapes)
+        return {layer: of_layer(layer, a) for layer, a in first.items()}, means
+
+    def update(
+        self,
+        state: Any,
+        features: tuple[Features, ...],
+        mask: Mapping[str, Bool[Array, "samples"]],
+        t: Any,
+    ) -> Any:
+        sums, means = state
+        is_first = next(iter(sums.values()))[0].count == 0
+        # The same on all devices that share the batch, so that their sums can be added.
+        shared = jax.lax.axis_size("data") > 1
+
+        def shifted(x: Array, mean: Array) -> Array:
+            here = x.mean(axis=0)
+            return jnp.where(is_first, jax.lax.pmean(here, "data") if shared else here, mean)
+
+        means = jax.tree.map(shifted, features, means)
+        first, *others = jax.tree.map(jnp.subtract, features, means)
+
+        def of_layer(layer: str, x: Array, so_far: Any) -> tuple[_Moments, tuple]:
+            def added(old: _Moments, x: Array, y: Array) -> _Moments:
+                return _Moments(*map(jnp.add, old, _moments(x, y, mask[layer])))
+
+            own, pairs = so_far
+            return added(own, x, x), tuple(
+                (added(alone, y[layer], y[layer]) if self.alone else None, added(both, x, y[layer]))
+                for y, (alone, both) in zip(others, pairs, strict=True)
+            )
+
+        return {layer: of_layer(layer, first[layer], old) for layer, old in sums.items()}, means
+
+    def combine(self, state: Any) -> Any:
+        return jax.lax.psum(state[0], "data"), state[1]
+
+    def finish(self, state: Any, t: Any) -> Any:
+        return state[0]
+
+
+_MOST = 0.99
 """The share of the variance that SVCCA and the angles in sample space are about."""
 
 
@@ -49,7 +185,11 @@ class LayerSimilarity:
 
 
 def similarity_along(
-    features: FeatureFn, path: Path, ts: Any, inputs: Any, *, batch_size: int = 1000
+    features: FeatureFn,
+    path: Path,
+    ts: Any,
+    inputs: Any,
+    execution: Execution = Execution(),
 ) -> dict[str, LayerSimilarity]:
     """How alike every layer at every point is to that of both ends.
 
@@ -61,7 +201,7 @@ def similarity_along(
         path: a curve.
         ts: its points.
         inputs: examples.
-        batch_size: largest number of examples in one batch.
+        execution: as in `along`.
 
     Returns:
         By layer; ``networks`` are the points, ``others`` the two ends.
@@ -70,23 +210,17 @@ def similarity_along(
         DataError: naming a layer that does not vary, or has too few examples for its width.
         DivergenceError, StructureError, ConfigError: as `along`.
     """
-    sums = along(Similarities(alone=False), features, path, ts, inputs, batch_size=batch_size)
-    of_ends = between(Similarities(), features, ends(path), inputs, batch_size=batch_size)
-    points = len(np.atleast_1d(np.asarray(ts)))
+    sums = along(_Similarities(alone=False), features, path, ts, inputs, execution)
+    of_ends = between(_Similarities(), features, _ends(path), inputs, as_given(execution))
     found = {}
     for layer, (here, together) in sums.items():
         first, ((second, _),) = of_ends[layer]
-        others = [Layer.of(first, layer), Layer.of(second, layer)]
-        found[layer] = gathered(
-            [
-                compare(
-                    Layer.of(at(here, i), layer),
-                    others,
-                    [at(both, i) for _, both in together],
-                )
-                for i in range(points)
-            ]
-        )
+        ends = [_Layer.of(first, layer), _Layer.of(second, layer)]
+        rows = [
+            _compare(_Layer.of(_at(here, i), layer), ends, [_at(both, i) for _, both in together])
+            for i in range(len(here.count))
+        ]
+        found[layer] = _gathered(rows)
     return found
 
 
@@ -94,8 +228,7 @@ def similarity_between(
     features: FeatureFn | Sequence[FeatureFn],
     networks: Sequence[Params],
     inputs: Any,
-    *,
-    batch_size: int = 1000,
+    execution: Execution = Execution(),
 ) -> dict[str, LayerSimilarity]:
     """How alike every layer of the first network is to that of every other one.
 
@@ -103,61 +236,60 @@ def similarity_between(
         features: of all networks, or one function for each.
         networks: two or more.
         inputs: examples.
-        batch_size: largest number of examples in one batch.
+        execution: as in `between`.
 
     Returns:
         By layer; shape (1, others).
     """
-    sums = between(Similarities(), features, networks, inputs, batch_size=batch_size)
+    sums = between(_Similarities(), features, networks, inputs, execution)
     found = {}
     for layer, (here, others) in sums.items():
-        known = [Layer.of(alone, layer) for alone, _ in others]
+        known = [_Layer.of(alone, layer) for alone, _ in others]
         together = [both for _, both in others]
-        found[layer] = gathered([compare(Layer.of(here, layer), known, together)])
+        found[layer] = _gathered([_compare(_Layer.of(here, layer), known, together)])
     return found
 
 
 def rotations_along(
-    features: FeatureFn, path: Path, ts: Any, inputs: Any, *, batch_size: int = 1000
+    features: FeatureFn,
+    path: Path,
+    ts: Any,
+    inputs: Any,
+    execution: Execution = Execution(),
 ) -> dict[str, Track]:
     """The orthogonal map U(t) of every layer that brings the features of end 0 closest to t's.
 
     Arguments and errors are those of `similarity_along`.
     """
-    sums = along(Similarities(alone=False), features, path, ts, inputs, batch_size=batch_size)
-    of_ends = between(Similarities(), features, ends(path)[:1], inputs, batch_size=batch_size)
+    sums = along(_Similarities(alone=False), features, path, ts, inputs, execution)
+    of_ends = between(_Similarities(), features, _ends(path)[:1], inputs, as_given(execution))
     tracks = {}
     for layer, (here, ((_, together), _)) in sums.items():
-        squares = [float(np.trace(at(here, i).covariance())) for i in range(len(here.count))]
-        crosses = np.stack([at(together, i).covariance().T for i in range(len(here.count))])
+        squares = [float(np.trace(_at(here, i).covariance())) for i in range(len(here.count))]
+        crosses = np.stack([_at(together, i).covariance().T for i in range(len(here.count))])
         first = float(np.trace(of_ends[layer][0].covariance()))
         tracks[layer] = track_rotations(crosses, first, np.array(squares))
     return tracks
 
 
-@jax.jit
-def ends(path: Path) -> tuple[Params, Params]:
-    """The networks at both ends."""
-    return path(jnp.zeros(())), path(jnp.ones(()))
+_ends = jax.jit(ends_of)
 
 
-def at(sums: Any, point: int) -> Any:
-    """The moments of one point."""
+def _at(sums: Any, point: int) -> Any:
     return jax.tree.map(lambda leaf: leaf[point], sums)
 
 
 @dataclass(frozen=True)
-class Layer:
+class _Layer:
     """What comparing one layer of one network needs of it, computed once for all comparisons."""
 
     name: str
-    moments: Moments
+    moments: _Moments
     covariance: Float[np.ndarray, "p p"]
     components: Principal
 
     @classmethod
-    def of(cls, moments: Moments, name: str) -> "Layer":
-        """From its moments with itself."""
+    def of(cls, moments: _Moments, name: str) -> "_Layer":
         covariance = moments.covariance()
         return cls(name, moments, covariance, principal(covariance))
 
@@ -167,27 +299,28 @@ class Layer:
         Moments in single precision tell correlations apart from 1 down to about 1e-6.
         """
         exact = self.moments.cross.dtype == np.float64
-        return self.components.leading(variance, TOLERANCE if exact else 1e-5)
+        return self.components.leading(variance, CORRELATED if exact else 1e-5)
 
 
-def compare(here: Layer, others: list[Layer], together: list[Moments]) -> list[dict]:
-    """All measures of one network with every other."""
-    return [compare_pair(here, other, both) for other, both in zip(others, together, strict=True)]
+def _compare(here: _Layer, others: list[_Layer], together: list[_Moments]) -> list[dict]:
+    return [_compare_pair(here, other, both) for other, both in zip(others, together, strict=True)]
 
 
-def compare_pair(here: Layer, other: Layer, together: Moments) -> dict[str, Any]:
-    """All measures of two networks."""
+def _compare_pair(here: _Layer, other: _Layer, together: _Moments) -> dict[str, Any]:
     count, cross = int(here.moments.count), together.covariance()
     check_square(cross)
     check_enough(count - 1, max(cross.shape), "a Procrustes residual")
-    kept = here.leading(MOST), other.leading(MOST)
+    kept = here.leading(_MOST), other.leading(_MOST)
     shared = correlations(*kept, cross, count)
     whole = correlated(here.leading(1.0), other.leading(1.0), cross, count)
     squares = [float(np.trace(each.covariance)) for each in (here, other)]
-    moments = Comparison(here.moments, other.moments, together)
+    moments = here.moments, other.moments, together
+    cka, biased = (
+        ratio(*(m.hsic(each) for m in moments), layer=here.name) for each in (True, False)
+    )
     return {
-        "cka": cka_of(moments, layer=here.name),
-        "biased_cka": cka_of(moments, debiased=False, layer=here.name),
+        "cka": cka,
+        "biased_cka": biased,
         "svcca": shared.mean(),
         "pwcca": whole.weights @ whole.correlations,
         "sample_space_angle": np.arccos(shared.min()),
@@ -197,8 +330,7 @@ def compare_pair(here: Layer, other: Layer, together: Moments) -> dict[str, Any]
     }
 
 
-def gathered(rows: list[list[dict]]) -> LayerSimilarity:
-    """The measures of all networks as arrays."""
+def _gathered(rows: list[list[dict]]) -> LayerSimilarity:
     names = set(rows[0][0]) - {"examples"}
     return LayerSimilarity(
         examples=rows[0][0]["examples"],

@@ -207,16 +207,21 @@ def _compare(path: _Path, points: _Points, examples: Examples) -> tuple[PyTree, 
     def on_batch(states: PyTree, here: Examples) -> tuple[PyTree, PyTree]:
         shared = shared_of(path.ends, here.batches)
 
-        def at_point(states: PyTree, number: Array) -> tuple[PyTree, PyTree]:
+        def one(states: PyTree, number: Any) -> tuple[PyTree, PyTree]:
             point = trees.index(networks, number)._replace(shared=shared)
-            before = trees.index(states, number)
-            state, values = _unless_filling(
-                mask[number], lambda state: update(state, point, *here), before
-            )
-            # In place: a map would write the states of all points anew for every batch.
-            return jax.tree.map(lambda all_, one: all_.at[number].set(one), states, state), values
+            return update(trees.index(states, number), point, *here)
 
-        return jax.lax.scan(at_point, states, jnp.arange(len(ts)))
+        def at_point(number: Any, carry: PyTree) -> PyTree:
+            # In place: a map would write the states of all points anew for every batch.
+            found = one(carry[0], number)
+            return jax.tree.map(lambda all_, new: all_.at[number].set(new), carry, found)
+
+        values = jax.tree.map(
+            lambda kind: jnp.zeros((len(ts), *kind.shape), kind.dtype),
+            _shapes(lambda: one(states, 0)[1]),
+        )
+        # Points that only fill up come last, and the loop ends before them.
+        return jax.lax.fori_loop(0, mask.sum(), at_point, (states, values))
 
     states, values = jax.lax.scan(on_batch, states, examples)
     result = jax.lax.map(

@@ -1,52 +1,46 @@
-"""Two hidden layers of rectifiers, their features in NumPy, and their symmetry."""
+"""The zoo's perceptron in double precision, its features in NumPy, and its permutations."""
 
-import functools
-
-import jax.numpy as jnp
+import jax
 import numpy as np
 
-from mconn import symmetry
+from mconn import features
+from tests import zoo
 
-INPUTS, FIRST, SECOND, OUTPUTS = 5, 6, 4, 3
-
-
-def apply(params, x):
-    for name in ("first", "second"):
-        x = jnp.maximum(x @ params[name]["kernel"] + params[name]["bias"], 0)
-    return x @ params["last"]["kernel"] + params["last"]["bias"]
+apply = zoo.mlp
+COUNT = 60
 
 
-def network(seed, dtype: type = np.float64):
-    random = np.random.default_rng(seed)
-    shapes = {"first": (INPUTS, FIRST), "second": (FIRST, SECOND), "last": (SECOND, OUTPUTS)}
-    return {
-        name: {
-            "kernel": random.normal(size=shape).astype(dtype),
-            "bias": random.normal(size=shape[1]).astype(dtype),
-        }
-        for name, shape in shapes.items()
-    }
+def double(params):
+    return jax.tree.map(np.float64, params)
 
 
-def inputs(count, seed=9, dtype: type = np.float64):
-    return np.random.default_rng(seed).normal(size=(count, INPUTS)).astype(dtype)
+def network(seed, apply=zoo.mlp):
+    """Parameters with biases that keep most units alive on some inputs only."""
+    return double(zoo.draw(apply, seed))
 
 
-@functools.cache
+def inputs(seed=9):
+    return np.random.default_rng(seed).normal(size=(COUNT, zoo.INPUTS))
+
+
 def group():
     """The permutations of the hidden units."""
-    found = symmetry.discover(apply, network(0, np.float32), inputs(2, dtype=np.float32))
-    return symmetry.permutations(found)
+    return zoo.permutations(apply)
 
 
-def dense(layer, x):
+def units(moment="after"):
+    return features.Units(group(), apply, moment)
+
+
+def dense(params, number, x):
+    layer = params["params"][f"Dense_{number}"]
     return x @ layer["kernel"] + layer["bias"]
 
 
 def before(params, x):
     """The pre-activations of both hidden layers, by the name of the layer."""
-    first = dense(params["first"], x)
-    return {"first": first, "second": dense(params["second"], first.clip(0))}
+    first = dense(params, 0, x)
+    return {"Dense_0": first, "Dense_1": dense(params, 1, first.clip(0))}
 
 
 def after(params, x):
@@ -55,10 +49,8 @@ def after(params, x):
 
 
 def mixed(t, a, b):
-    return {
-        name: {part: (1 - t) * a[name][part] + t * b[name][part] for part in a[name]} for name in a
-    }
+    return jax.tree.map(lambda x, y: (1 - t) * x + t * y, a, b)
 
 
 def square(array):
-    return float((array**2).sum())
+    return float((np.asarray(array) ** 2).sum())

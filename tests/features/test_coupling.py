@@ -1,35 +1,74 @@
-import chex
+"""Features along a path, related to those of its ends."""
+
+import functools
+
 import jax
 import numpy as np
 import pytest
 from scipy.linalg import orthogonal_procrustes
 
+from experiments.features.coupling_constructions import with_copy, without_unit
 from mconn import features, paths, repair, symmetry
 from mconn.errors import DataError
-from tests.features.perceptrons import after, apply, before, group, inputs, mixed, network, square
+from mconn.features.coupling import _check_enough
+from mconn.measure import Execution
+from mconn.measure.program import measure_points
+from tests import zoo
+from tests.features.perceptrons import (
+    COUNT,
+    after,
+    apply,
+    before,
+    group,
+    inputs,
+    mixed,
+    network,
+    square,
+    units,
+)
 
 TS = np.array([0.0, 0.25, 0.5, 1.0])
-A, B = network(0), network(1)
+A, B, X = network(0), network(1), inputs()
+LAYER = "Dense_1"
+SMALL = Execution(batch_size=16)
+OUTPUTS = jax.jit(lambda path, t: apply(path(t), X))
 
 
-def units(moment="after"):
-    return features.Units(group(), apply, moment)
-
-
-def measured(x, end=B, moment="after", **options):
+def along(path, moment="after", x=X):
     with jax.enable_x64(True):
-        return features.coupling_along(units(moment), paths.line(A, end), TS, x, **options)
+        return features.coupling_along(units(moment), path, TS, x, SMALL)
+
+
+def without_rotations(path):
+    of = features.WithOutputs(units(), apply)
+    with jax.enable_x64(True):
+        return features.coupling_along(of, path, TS, X, SMALL, rotations=False)
+
+
+def line(a, b):
+    with jax.enable_x64(True):
+        return paths.line(a, b)
+
+
+@functools.cache
+def measured(moment="after"):
+    return along(line(A, B), moment)
+
+
+def permuted(first, second, params=B):
+    with jax.enable_x64(True):
+        element = {"Dense_0": np.array(first), "Dense_1": np.array(second)}
+        return jax.tree.map(np.asarray, symmetry.act(group(), element, params))
 
 
 @pytest.mark.parametrize("moment", ["after", "before"])
 def test_every_measure_is_its_definition(moment):
-    x = inputs(53)
-    found = measured(x, moment=moment, batch_size=20)
+    found = measured(moment)
     read = after if moment == "after" else before
-    h0, h1 = read(A, x), read(B, x)
-    assert set(found) == {"first", "second"}
+    h0, h1 = read(A, X), read(B, X)
+    assert set(found) == {"Dense_0", "Dense_1"}
     for row, t in enumerate(TS):
-        ht = read(mixed(t, A, B), x)
+        ht = read(mixed(t, A, B), X)
         for layer, each in found.items():
             here, first, last = ht[layer], h0[layer], h1[layer]
             blend, size = (1 - t) * first + t * last, square(ht[layer])
@@ -49,7 +88,7 @@ def test_every_measure_is_its_definition(moment):
                 "blend_cosine_distance": (1 - cosine).mean(),
                 "end_cosine_distance": (1 - of_ends).mean(),
                 "variance_ratio": here.var(axis=0).sum() / at_ends,
-                "samples": 53,
+                "samples": COUNT,
                 "directed": some.mean(),
             }
             assert set(expected) == set(each._fields)
@@ -58,72 +97,61 @@ def test_every_measure_is_its_definition(moment):
 
 
 def test_at_the_first_end_nothing_has_moved():
-    for each in measured(inputs(60)).values():
+    for each in measured().values():
         for name in ("drift", "rotation_residual", "blend_residual", "blend_cosine_distance"):
             np.testing.assert_allclose(getattr(each, name)[0], 0, atol=1e-12)
         np.testing.assert_allclose([each.coefficient[[0, 3]], each.variance_ratio[[0, 3]]], 1)
 
 
-def test_a_permuted_network_has_other_features_that_are_a_rotation_of_the_same():
-    rotate = {"first": np.roll(np.arange(6), 1), "second": np.roll(np.arange(4), 1)}
-    copy = symmetry.act(group(), rotate, jax.tree.map(np.float32, A))
-    x, ts = inputs(60, dtype=np.float32), [0.0, 1.0]
-    path = paths.line(jax.tree.map(np.float32, A), copy)
-    found = features.coupling_along(units(), path, ts, x)
-    for each in found.values():
-        assert each.drift[1] > 0.1
-        assert each.rotation_residual[1] < 1e-5
+def test_a_permuted_copy_is_a_rotation_with_the_same_outputs_and_another_network_half_way():
+    path = line(A, permuted(np.roll(np.arange(6), 1), np.roll(np.arange(4), 1), A))
+    for each in along(path).values():
+        assert each.rotation_residual[-1] == pytest.approx(0, abs=1e-12)
+        assert each.drift[-1] > 0.1
+    middle, end = changes(path)[2:]
+    assert end == pytest.approx(0, abs=1e-20)
+    assert middle > 0.1
 
 
 def test_the_rotation_does_not_depend_on_how_the_other_end_is_permuted():
-    x = inputs(60)
-    with jax.enable_x64(True):
-        element = {"first": np.arange(6)[::-1], "second": np.array([2, 0, 1, 3])}
-        moved = symmetry.act(group(), element, B)
-        moved = jax.tree.map(np.asarray, moved)
-    one, other = measured(x), measured(x, moved)
+    """So that it cannot tell an aligned pair, with a low barrier, from another."""
+    one = measured()
+    other = along(line(A, permuted(np.arange(6)[::-1], [2, 0, 1, 3])))
     for layer in one:
         np.testing.assert_allclose(
             one[layer].rotation_residual[-1], other[layer].rotation_residual[-1], rtol=1e-9
         )
         assert abs(one[layer].drift[-1] - other[layer].drift[-1]) > 1e-3
+        assert abs(one[layer].rotation_residual[2] - other[layer].rotation_residual[2]) > 1e-4
 
 
 def test_the_variance_ratio_is_that_of_repair():
-    x = inputs(60)
-    found = measured(x, moment="before")
     with jax.enable_x64(True):
         stacked = jax.tree.map(lambda *leaves: np.stack(leaves), A, B)
         expected = repair.variance_ratio(
-            group(), apply, mixed(0.25, A, B), stacked, np.array([0.75, 0.25]), x[None]
+            group(), apply, mixed(0.25, A, B), stacked, np.array([0.75, 0.25]), X[None]
         )
-    for layer, each in found.items():
+    for layer, each in measured("before").items():
         assert each.variance_ratio[1] == pytest.approx(float(expected[layer][0]), rel=1e-9)
 
 
-@pytest.mark.parametrize("batch_size", [7, 60])
-def test_single_precision_is_close_and_batches_do_not_matter(batch_size):
-    x = inputs(60)
-    exact = measured(x)
-    line = paths.line(*(jax.tree.map(np.float32, each) for each in (A, B)))
-    found = features.coupling_along(units(), line, TS, x.astype(np.float32), batch_size=batch_size)
+def test_single_precision_is_close_and_batches_do_not_matter():
+    a, b, x = jax.tree.map(np.float32, (A, B, X))
+    found = features.coupling_along(units(), paths.line(a, b), TS, x, Execution(batch_size=7))
     for layer, each in found.items():
-        for values, expected in zip(each, exact[layer], strict=True):
+        for values, expected in zip(each, measured()[layer], strict=True):
             np.testing.assert_allclose(values, expected, rtol=2e-5, atol=2e-6)
 
 
 def test_too_few_samples_for_a_rotation_are_refused_and_the_rest_is_measured_without():
-    x = inputs(23)
-    with pytest.raises(DataError, match=r"'first' has 6 units and 23 samples.*at least 24 samples"):
-        measured(x)
-    without = measured(x, rotations=False)
-    assert np.isnan(without["first"].rotation_residual).all()
-    assert np.isfinite(without["first"].blend_residual).all()
-    assert np.isfinite(measured(inputs(24))["first"].rotation_residual).all()
-
-
-def test_of_too_few_samples_a_rotation_explains_what_is_unrelated():
-    """The share that the error message names."""
+    with pytest.raises(DataError, match=r"'Dense_0' has 6 units and 23 samples.*at least 24"):
+        along(line(A, B), x=X[:23])
+    with jax.enable_x64(True):
+        _check_enough(units(), line(A, B), X[:24])
+    without = without_rotations(line(A, B))
+    assert np.isnan(without["Dense_0"].rotation_residual).all()
+    np.testing.assert_allclose(without["Dense_0"].drift, measured()["Dense_0"].drift)
+    # The share that the error names: what a rotation explains of what is unrelated.
     random = np.random.default_rng(0)
     for samples in (256, 1024):
         one, other = random.normal(size=(2, samples, 64))
@@ -133,14 +161,58 @@ def test_of_too_few_samples_a_rotation_explains_what_is_unrelated():
 
 
 def test_features_that_are_all_zero_are_refused_with_their_name():
-    dead = {**B, "first": {**B["first"], "bias": np.full(6, -100.0)}}
-    with pytest.raises(DataError, match=r"of layer 'first' is not defined at t = 0.25"):
-        measured(inputs(60), dead, rotations=False)
+    dead = network(1)
+    dead["params"]["Dense_0"]["bias"][:] = -100.0
+    with pytest.raises(DataError, match=r"of layer 'Dense_0' is not defined at t = 0.25"):
+        without_rotations(line(A, dead))
 
 
 def test_another_path_and_other_inputs_do_not_compile_again():
-    counted = chex.assert_max_traces(apply, n=4)
-    of = features.Units(group(), counted)
-    for seed in range(2):
-        path = paths.line(network(seed, np.float32), network(seed + 5, np.float32))
-        features.coupling_along(of, path, TS, inputs(40, seed, np.float32), rotations=False)
+    measured()
+    before = measure_points._cache_size()
+    along(line(network(2), network(3)), x=inputs(1))
+    assert measure_points._cache_size() == before
+
+
+# Loss and rotated features do not go together, in either direction: exact constructions.
+
+
+def changes(path):
+    with jax.enable_x64(True):
+        found = [np.asarray(OUTPUTS(path, t)) for t in TS]
+    return [square(each - found[0]) for each in found]
+
+
+@pytest.mark.parametrize("scale", [0.5, 10.0, 500.0])
+def test_an_attribute_that_nothing_reads_turns_by_any_angle_at_a_barrier_of_nothing(scale):
+    start = without_unit(group(), LAYER, A, 0)
+    source = int(np.argmax(np.abs(after(start, X)[LAYER]).sum(axis=0)))
+    stop = with_copy(group(), LAYER, start, 0, source, scale)
+    path = line(start, stop)
+    np.testing.assert_allclose(changes(path), 0, atol=1e-24)
+    positive = X[:, 0] > 0
+    of = [after(each, X)[LAYER] for each in (start, stop)]
+    first, last = (each[positive].mean(axis=0) - each[~positive].mean(axis=0) for each in of)
+    cosine = first @ last / np.linalg.norm(first) / np.linalg.norm(last)
+    # The unit's own share of the attribute is the tangent of the angle.
+    expected = scale * abs(first[source]) / np.linalg.norm(first)
+    np.testing.assert_allclose(np.tan(np.arccos(cosine)), expected, rtol=1e-6)
+    assert scale < 1 or along(path)[LAYER].rotation_residual[-1] > 0.1
+
+
+def test_rescaled_units_are_no_rotation_and_keep_the_outputs():
+    with jax.enable_x64(True):
+        whole = zoo.group(apply)
+        tangent = {
+            generator.name: np.linspace(-1, 1, generator.size)
+            for generator in whole.generators
+            if generator.kind == "scaling"
+        }
+        orbit = paths.orbit_along(whole, tangent, A)
+        stop = jax.tree.map(np.asarray, orbit.end)
+    np.testing.assert_allclose(changes(orbit), 0, atol=1e-20)
+    assert along(line(A, stop))[LAYER].rotation_residual[-1] > 0.02
+    # The features are those of A times positive factors: a rotation of them only if all are 1.
+    np.testing.assert_allclose(
+        after(stop, X)[LAYER], after(A, X)[LAYER] * np.exp(tangent[f"{LAYER} scaling"]), rtol=1e-9
+    )

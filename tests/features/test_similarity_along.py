@@ -1,150 +1,244 @@
-"""Similarity in one pass over the examples, against that of whole matrices of features."""
+"""Similarity in one pass over the examples, against whole matrices; and how passes are run."""
+
+import dataclasses
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from mconn import features, paths, symmetry
-from mconn.errors import DataError, DivergenceError
-from mconn.features.capture import reduce_along
-from mconn.models import MLP
+from mconn.errors import ConfigError, DataError, DivergenceError
+from mconn.features import Reduction
+from mconn.measure import Execution
+from mconn.measure.program import measure_points
+from tests import processes, zoo
+from tests.features import perceptrons
+from tests.features.perceptrons import network as of_zoo
 
-MODEL = MLP(width=6, depth=2, activation="tanh")
-COUNT = 103  # no multiple of the batch
+APPLY = zoo.tanh_mlp
+COUNT = perceptrons.COUNT
+SMALL = Execution(batch_size=16)
 TS = np.array([0.0, 0.4, 1.0])
+X = perceptrons.inputs() + 2
 
 
 def network(seed):
-    random = np.random.default_rng(seed)
-    shapes = jax.eval_shape(MODEL.init, jax.random.key(0), np.zeros((1, 5)))
-    return jax.tree.map(lambda leaf: random.normal(size=leaf.shape), shapes)
+    return of_zoo(seed, APPLY)
 
 
-@pytest.fixture(scope="module")
-def inputs():
-    return np.random.default_rng(9).normal(size=(COUNT, 5)) + 2
+def units():
+    return features.Units(zoo.group(APPLY), APPLY)
 
 
-@pytest.fixture(scope="module")
-def units(inputs):
-    group = symmetry.discover(MODEL.apply, network(0), inputs[:2])
-    return features.Units(group, MODEL.apply)
-
-
-@pytest.fixture(scope="module")
-def found(units, inputs):
+def line(a, b):
     with jax.enable_x64(True):
-        path = paths.line(network(0), network(1))
-        return features.similarity_along(units, path, TS, inputs, batch_size=25)
+        return paths.line(a, b)
 
 
-def test_one_pass_gives_what_whole_matrices_give(found, units, inputs):
+@pytest.fixture(scope="module")
+def found():
     with jax.enable_x64(True):
-        path = paths.line(network(0), network(1))
-        ends = [features.capture(units, network(seed), inputs) for seed in (0, 1)]
-        for point, t in enumerate(TS):
-            here = features.capture(units, path(t), inputs)
-            for layer, x in here.items():
-                for end, other in enumerate(ends):
-                    y, one = other[layer], found[layer]
-                    angles = np.arccos(features.canonical(x, y, variance=0.99).correlations.min())
-                    expected = {
-                        "cka": features.linear_cka(x, y),
-                        "biased_cka": features.linear_cka(x, y, debiased=False),
-                        "svcca": features.svcca(x, y),
-                        "pwcca": features.pwcca(x, y),
-                        "procrustes": features.procrustes(x, y).distance,
-                    }
-                    for name, value in expected.items():
-                        assert getattr(one, name)[point, end] == pytest.approx(value, abs=1e-6)
-                    assert one.sample_space_angle[point, end] == pytest.approx(angles, abs=1e-5)
+        return features.similarity_along(units(), line(network(0), network(1)), TS, X, SMALL)
+
+
+@pytest.fixture(scope="module")
+def copied():
+    """A network, a copy with permuted units and turned signs, and the element."""
+    with jax.enable_x64(True):
+        element = symmetry.random_element(zoo.group(APPLY), jax.random.key(3))
+        moved = symmetry.act(zoo.group(APPLY), element, network(0))
+        return network(0), jax.tree.map(np.asarray, moved), element
+
+
+def compare(networks):
+    with jax.enable_x64(True):
+        return features.similarity_between(units(), networks, X, SMALL)
+
+
+def captured(params):
+    with jax.enable_x64(True):
+        return features.capture(units(), params, X, batch_size=16)
+
+
+def test_one_pass_gives_what_whole_matrices_give(found):
+    a, b = network(0), network(1)
+    ends = [captured(each) for each in (a, b)]
+    for point, t in enumerate(TS):
+        for layer, x in captured(perceptrons.mixed(t, a, b)).items():
+            for end, other in enumerate(ends):
+                y, one = other[layer], found[layer]
+                angles = np.arccos(features.cca(x, y, variance=0.99).correlations.min())
+                expected = {
+                    "cka": features.linear_cka(x, y),
+                    "biased_cka": features.linear_cka(x, y, debiased=False),
+                    "svcca": features.svcca(x, y),
+                    "pwcca": features.pwcca(x, y),
+                    "procrustes": features.procrustes(x, y).distance,
+                }
+                for name, value in expected.items():
+                    assert getattr(one, name)[point, end] == pytest.approx(value, abs=1e-6)
+                assert one.sample_space_angle[point, end] == pytest.approx(angles, abs=1e-5)
 
 
 def test_an_end_is_like_itself(found):
     for each in found.values():
-        assert each.cka[0, 0] == pytest.approx(1, abs=1e-10)
-        assert each.cka[-1, 1] == pytest.approx(1, abs=1e-10)
+        assert each.cka[[0, -1], [0, 1]] == pytest.approx(1, abs=1e-10)
         assert each.procrustes[0, 0] == pytest.approx(0, abs=1e-6)
         assert each.examples == COUNT
 
 
-def test_single_precision_is_close(found, units, inputs):
-    single = jax.tree.map(lambda leaf: leaf.astype(np.float32), (network(0), network(1)))
-    rough = features.similarity_along(
-        units, paths.line(*single), TS, inputs.astype(np.float32), batch_size=25
-    )
+def test_single_precision_is_close(found):
+    a, b, x = jax.tree.map(np.float32, (network(0), network(1), X))
+    rough = features.similarity_along(units(), paths.line(a, b), TS, x, SMALL)
     for layer, each in found.items():
         np.testing.assert_allclose(rough[layer].cka, each.cka, atol=1e-4)
         np.testing.assert_allclose(rough[layer].procrustes, each.procrustes, atol=3e-3)
 
 
-def test_the_group_moves_nothing_that_is_compared_in_sample_space(units, inputs):
+def test_the_group_moves_nothing_that_is_compared_in_sample_space(copied):
+    a, copy, _ = copied
+    of_one, of_copy, of_both = (
+        compare(pair) for pair in ((network(1), a), (network(1), copy), (a, copy))
+    )
+    for layer, each in of_copy.items():
+        for name in ("cka", "svcca", "pwcca", "sample_space_angle", "procrustes"):
+            expected = getattr(of_one[layer], name)
+            np.testing.assert_allclose(getattr(each, name), expected, atol=1e-7)
+        assert of_both[layer].cka == pytest.approx(1, abs=1e-10)
+        assert of_both[layer].sample_space_angle < 1e-6
+    x, y = (captured(each)["Dense_0"] for each in (a, copy))
+    assert np.degrees(features.neuron_space_angles(x, y, dimension=2).max()) > 30
+
+
+def test_rotations_along_a_line_between_permuted_copies(copied):
+    a, copy, element = copied
     with jax.enable_x64(True):
-        a, b = network(0), network(1)
-        element = symmetry.random_element(units.group, jax.random.key(3))
-        moved = symmetry.act(units.group, element, b)
-        as_it_is, after = (
-            features.similarity_between(units, [a, other], inputs) for other in (b, moved)
-        )
-        for layer in as_it_is:
-            for name in ("cka", "svcca", "pwcca", "sample_space_angle", "procrustes"):
-                np.testing.assert_allclose(
-                    getattr(after[layer], name), getattr(as_it_is[layer], name), atol=1e-7
-                )
+        tracks = features.rotations_along(units(), line(a, copy), TS, X, SMALL)
+    for layer, track in tracks.items():
+        size = track.rotations.shape[1]
+        np.testing.assert_allclose(track.rotations[0], np.eye(size), atol=1e-8)
+        expected = np.zeros((size, size))
+        expected[np.asarray(element[layer]), np.arange(size)] = 1
+        np.testing.assert_allclose(abs(track.rotations[-1]), expected, atol=1e-8)  # or its sign
+        np.testing.assert_allclose(track.residual[[0, -1]], 0, atol=1e-10)
+        assert track.residual[1] > 1e-3
 
 
-def test_a_permuted_copy_is_the_same_in_sample_space_and_far_in_neuron_space(units, inputs):
+def test_another_path_does_not_compile_again(found):
+    before = measure_points._cache_size()
     with jax.enable_x64(True):
-        a = network(0)
-        element = symmetry.random_element(units.group, jax.random.key(3))
-        copy = symmetry.act(units.group, element, a)
-        for layer, each in features.similarity_between(units, [a, copy], inputs).items():
-            assert each.cka == pytest.approx(1, abs=1e-10)
-            assert each.sample_space_angle < 1e-6
-            x, y = (features.capture(units, one, inputs)[layer] for one in (a, copy))
-            assert np.degrees(features.neuron_space_angles(x, y, dimension=2).max()) > 30
+        features.similarity_along(units(), line(network(2), network(1)), TS, X, SMALL)
+    assert measure_points._cache_size() == before
 
 
-def test_rotations_along_a_line_between_permuted_copies(units, inputs):
-    with jax.enable_x64(True):
-        a = network(0)
-        element = symmetry.random_element(units.group, jax.random.key(3))
-        copy = symmetry.act(units.group, element, a)
-        tracks = features.rotations_along(units, paths.line(a, copy), TS, inputs)
-        for layer, track in tracks.items():
-            np.testing.assert_allclose(track.rotations[0], np.eye(6), atol=1e-8)
-            expected = np.zeros((6, 6))
-            expected[np.asarray(element[layer]), np.arange(6)] = 1
-            np.testing.assert_allclose(abs(track.rotations[-1]), expected, atol=1e-8)  # or its sign
-            np.testing.assert_allclose(track.residual[[0, -1]], 0, atol=1e-10)
-            assert track.residual[1] > 1e-3
-
-
-def test_another_path_does_not_compile_again(units, inputs):
-    single = [jax.tree.map(lambda x: x.astype(np.float32), network(seed)) for seed in range(3)]
-    features.similarity_along(units, paths.line(*single[:2]), TS, inputs)
-    before = reduce_along._cache_size()
-    features.similarity_along(units, paths.line(*single[1:]), TS, inputs)
-    assert reduce_along._cache_size() == before
-
-
-def test_a_dead_layer_is_named(inputs):
-    model = MLP(width=6, depth=2)
-    dead = network(0)
+def test_networks_that_cannot_be_compared_are_named():
+    dead, broken = network(0), network(1)
     dead["params"]["Dense_1"]["bias"][:] = -1e4
-    group = symmetry.discover(model.apply, network(0), inputs[:2])
-    units = features.Units(group, model.apply)
     with pytest.raises(DataError, match="'Dense_1' do not vary enough"):
-        features.similarity_between(units, [network(1), dead], inputs.astype(np.float32))
-
-
-def test_a_network_that_is_not_finite_is_named(units, inputs):
-    broken = network(1)
+        compare([network(1), dead])
     broken["params"]["Dense_0"]["kernel"][0, 0] = np.nan
     with pytest.raises(DivergenceError, match="layer 'Dense_0' are not finite of network 1"):
-        features.similarity_between(units, [network(0), broken], inputs)
+        compare([network(0), broken])
+    with (
+        jax.enable_x64(True),
+        pytest.raises(DivergenceError, match=r"layer 'Dense_0' are not finite at t = 0.4"),
+    ):
+        features.similarity_along(units(), line(network(0), broken), TS, X, SMALL)
+    with jax.enable_x64(True), pytest.raises(DataError, match="take more than"):
+        features.similarity_between(units(), [network(0), network(1)], X[:8], SMALL)
 
 
-def test_too_few_examples_for_the_width_are_refused(units, inputs):
-    with pytest.raises(DataError, match="take more than"):
-        features.similarity_between(units, [network(0), network(1)], inputs[:8])
+@dataclasses.dataclass(frozen=True)
+class Means(Reduction):
+    """The mean of every unit at t."""
+
+    def start(self, shapes):
+        return {layer: (jnp.zeros(each.shape[1]), 0.0) for layer, each in shapes[0].items()}
+
+    def update(self, state, features, mask, t):
+        return {
+            layer: (
+                total + jnp.where(mask[layer][:, None], features[0][layer], 0).sum(axis=0),
+                count + mask[layer].sum(),
+            )
+            for layer, (total, count) in state.items()
+        }
+
+    def finish(self, state, t):
+        return {layer: total / count for layer, (total, count) in state.items()}
+
+
+def halved(params, batches):
+    """A refresh that shows."""
+    return jax.tree.map(lambda leaf: leaf / 2, params)
+
+
+def test_a_pass_is_refreshed_bounded_and_resumed(tmp_path):
+    a, b, x = jax.tree.map(np.float32, (network(0), network(1), X))
+    path, refresh = paths.line(a, b), {"refresh": halved, "refresh_data": x}
+
+    def means(**options):
+        return features.along(Means(), units(), path, 4, x, Execution(batch_size=16, **options))
+
+    class Stop(Exception):
+        pass
+
+    def stop(points):
+        if points == 2:
+            raise Stop
+
+    expected = [
+        np.asarray(units()(jax.tree.map(lambda leaf: leaf / 2, path(np.float32(t))), x)["Dense_1"])
+        for t in np.linspace(0, 1, 4)
+    ]
+    with pytest.raises(Stop):
+        means(**refresh, cells=tmp_path, points_per_call=2, finished=stop)
+    finished = []
+    found = means(**refresh, cells=tmp_path, points_per_call=2, finished=finished.append)
+    assert finished == [2, 4]
+    np.testing.assert_allclose(found["Dense_1"], np.mean(expected, axis=1), atol=1e-6)
+    for layer, values in means(memory=1 << 20).items():
+        np.testing.assert_allclose(values, means()[layer], atol=1e-6)
+    with pytest.raises(ConfigError, match="given networks are compared as they are"):
+        features.between(Means(), units(), [a], x, Execution(**refresh))
+
+
+EVERYTHING = """
+import os
+from pathlib import Path
+import numpy as np
+jax.config.update("jax_disable_most_optimizations", True)
+if "MCONN_TEST_CACHE" in os.environ:
+    jax.config.update("jax_compilation_cache_dir", os.environ["MCONN_TEST_CACHE"])
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+from mconn.measure import Execution
+from tests.features import test_similarity_along as case
+mesh = jax.make_mesh((2, 4), ("t", "data"), axis_types=(jax.sharding.AxisType.Auto,) * 2)
+found = case.everything(Execution(batch_size=16, mesh=mesh))
+np.savez(Path(sys.argv[5]) / f"{jax.process_index()}.npz", **found)
+"""
+
+
+def everything(execution):
+    """What reductions with means and with shifts give, along a path and of networks, as arrays."""
+    a, b, of = network(0), network(1), units()
+    with jax.enable_x64(True):
+        compared = features.similarity_between(of, [a, b], X, execution)
+        coupled = features.coupling_along(of, line(a, b), TS, X, execution)
+    return {
+        f"{layer} {name}": np.asarray(values)
+        for layer, each in compared.items()
+        for name, values in (dataclasses.asdict(each) | coupled[layer]._asdict()).items()
+    }
+
+
+def test_devices_and_processes_do_not_change_the_numbers(tmp_path):
+    processes.run(EVERYTHING, str(tmp_path), devices=4, processes=2)
+    expected = everything(SMALL)
+    assert len(expected) == 2 * (8 + 10)
+    for process in range(2):
+        found = np.load(tmp_path / f"{process}.npz")
+        assert set(found) == set(expected)
+        for name, values in expected.items():
+            np.testing.assert_allclose(found[name], values, rtol=1e-7, atol=1e-7, err_msg=name)

@@ -8,6 +8,7 @@ import scipy.linalg
 from mconn import features
 from mconn.errors import ConfigError, DataError, StructureError
 from mconn.features import FewExamplesWarning
+from mconn.features.cka import _kernel_criterion
 
 COUNT, WIDE, NARROW = 60, 7, 5
 
@@ -50,24 +51,27 @@ def defined(k, ell, debiased):
 
 
 @pytest.mark.parametrize("debiased", [True, False])
-def test_linear_cka_is_its_definition_on_gram_matrices(pair, debiased):
+def test_cka_is_its_definition_on_gram_matrices(pair, debiased):
     x, y = pair
     expected = defined(x @ x.T, y @ y.T, debiased)
     assert features.linear_cka(x, y, debiased=debiased) == pytest.approx(expected, abs=1e-10)
-
-
-@pytest.mark.parametrize("debiased", [True, False])
-@pytest.mark.parametrize("rows", [16, 512])
-def test_gaussian_cka_is_its_definition_on_gram_matrices(pair, debiased, rows, monkeypatch):
-    monkeypatch.setattr("mconn.features.cka.KERNEL_ROWS", rows)
     kernels = []
     for each in pair:
         squares = ((each[:, None] - each) ** 2).sum(axis=-1)
         median = np.median(np.sqrt(squares[np.triu_indices(COUNT, 1)]))
         kernels.append(np.exp(-squares / (2 * (0.8 * median) ** 2)))
-    jax.clear_caches()
     found = features.rbf_cka(*pair, bandwidth=0.8, debiased=debiased)
     assert found == pytest.approx(defined(*kernels, debiased), abs=1e-10)
+
+
+def test_rows_of_a_kernel_in_blocks_are_the_kernel(pair, monkeypatch):
+    expected = features.rbf_cka(*pair)
+    compiled = _kernel_criterion._cache_size()
+    features.rbf_cka(pair[0] * 2, pair[1] + 1)
+    assert _kernel_criterion._cache_size() == compiled
+    monkeypatch.setattr("mconn.features.cka._KERNEL_ROWS", 16)
+    jax.clear_caches()
+    assert features.rbf_cka(*pair) == pytest.approx(expected, abs=1e-12)
 
 
 def test_a_table_has_every_pair_of_layers(pair):
@@ -79,30 +83,31 @@ def test_a_table_has_every_pair_of_layers(pair):
             assert found[i, j] == pytest.approx(features.linear_cka(left, right), abs=1e-12)
 
 
-def test_minibatches_average_the_criteria_not_the_ratios(pair):
-    x, y = pair
-    batches = [slice(0, 20), slice(20, 40), slice(40, 60)]
-    means = [
-        np.mean([debiased_hsic(a[b] @ a[b].T, c[b] @ c[b].T) for b in batches])
-        for a, c in ((x, y), (x, x), (y, y))
-    ]
-    expected = means[0] / np.sqrt(means[1] * means[2])
-    assert features.minibatch_cka(x, y, batch_size=20) == pytest.approx(expected, abs=1e-10)
+@pytest.mark.parametrize(
+    ("count", "batch_size", "sizes"),
+    [(60, 20, (20, 20, 20)), (60, 28, (20, 20, 20)), (59, 55, (30, 29)), (58, 56, (29, 29))],
+)
+def test_minibatches_average_the_criteria_of_even_batches(pair, count, batch_size, sizes):
+    x, y = (each[:count] for each in pair)
+    ends = np.cumsum([0, *sizes])
+    # A small last batch would be as loud as the others, and its estimate is mostly noise.
+    batches = [slice(*ends[i : i + 2]) for i in range(len(sizes))]
+
+    def mean(a, c):
+        found = [debiased_hsic(a[b] @ a[b].T, c[b] @ c[b].T) for b in batches]
+        return np.mean([each / (n * (n - 3)) for each, n in zip(found, sizes, strict=True)])
+
+    expected = mean(x, y) / np.sqrt(mean(x, x) * mean(y, y))
+    found = features.minibatch_cka(x, y, batch_size=batch_size)
+    assert found == pytest.approx(expected, abs=1e-10)
 
 
 def test_the_last_batch_is_not_the_answer(pair):
     # ckatorch returns the CKA of the last batch.
-    x, y = pair
-    y = y.copy()
+    x, y = pair[0], pair[1].copy()
     y[40:] = x[40:, :NARROW]
     last = features.linear_cka(x[40:], y[40:])
     assert abs(features.minibatch_cka(x, y, batch_size=20) - last) > 0.05
-
-
-def test_examples_left_over_count_like_all_others(pair):
-    x, y = pair
-    uneven = features.minibatch_cka(x[:59], y[:59], batch_size=20)
-    assert uneven == pytest.approx(features.minibatch_cka(x, y, batch_size=20), abs=0.05)
 
 
 def test_the_order_of_examples_is_shared(pair):
@@ -115,8 +120,7 @@ def test_the_order_of_examples_is_shared(pair):
 
 
 def test_unrelated_wide_features_look_alike_only_to_the_biased_estimate():
-    random = np.random.default_rng(0)
-    x, y = (random.normal(size=(40, 2000)) for _ in range(2))
+    x, y = np.random.default_rng(0).normal(size=(2, 40, 2000))
     with pytest.warns(FewExamplesWarning, match="40 examples of features with 2000 dimensions"):
         assert features.linear_cka(x, y, debiased=False) > 0.9
     assert abs(features.linear_cka(x, y)) < 0.1
@@ -137,9 +141,7 @@ def test_angles_in_sample_space_are_those_of_scipy(pair):
     expected = np.sort(scipy.linalg.subspace_angles(x, y))
     np.testing.assert_allclose(features.sample_space_angles(*pair), expected, atol=1e-10)
     np.testing.assert_allclose(features.subspace_angles(x, y), expected, atol=1e-10)
-
-
-def test_small_angles_are_exact():
+    # Small angles are exact.
     basis = np.linalg.qr(np.random.default_rng(0).normal(size=(30, 4)))[0]
     turned = basis[:, :2] * np.cos([1e-9, 1e-3]) + basis[:, 2:] * np.sin([1e-9, 1e-3])
     found = features.subspace_angles(basis[:, :2], turned)
@@ -159,43 +161,36 @@ def test_sample_space_does_not_see_what_neuron_space_sees():
 def test_dead_and_equal_units_add_no_dimension(pair):
     x, y = pair
     more = np.concatenate([x, np.full((COUNT, 2), 4.0), x[:, :1]], axis=1)
-    assert len(features.sample_space_angles(more, y)) == NARROW
-    expected = features.sample_space_angles(x, y)
-    np.testing.assert_allclose(features.sample_space_angles(more, y), expected, atol=1e-8)
+    found, expected = features.sample_space_angles(more, y), features.sample_space_angles(x, y)
+    assert len(found) == NARROW
+    np.testing.assert_allclose(found, expected, atol=1e-8)
 
 
 def test_canonical_correlations_are_cosines_in_sample_space(pair):
-    found = features.canonical(*pair)
+    found = features.cca(*pair)
     expected = np.cos(features.sample_space_angles(*pair))
     np.testing.assert_allclose(found.correlations, expected, atol=1e-8)
     assert found.dimensions == (WIDE, NARROW)
 
 
-def test_pwcca_is_its_definition(pair):
+def test_pwcca_and_svcca_are_their_definitions(pair):
     x, y = (each - each.mean(axis=0) for each in pair)
     q, r = (np.linalg.qr(each)[0] for each in (x, y))
     u, correlations, _ = np.linalg.svd(q.T @ r, full_matrices=False)
-    variates = q @ u
-    weights = np.abs(variates.T @ x).sum(axis=1)  # not squared
+    weights = np.abs((q @ u).T @ x).sum(axis=1)  # not squared
     expected = weights @ correlations / weights.sum()
     assert features.pwcca(*pair) == pytest.approx(expected, abs=1e-8)
-
-
-def test_svcca_keeps_the_components_with_the_variance(pair):
-    x, y = pair
     reduced = []
     for each in (x, y):
-        centred = each - each.mean(axis=0)
-        u, s, _ = np.linalg.svd(centred, full_matrices=False)
+        u, s, _ = np.linalg.svd(each, full_matrices=False)
         kept = int(np.searchsorted(np.cumsum(s**2) / (s**2).sum(), 0.9)) + 1
         reduced.append(u[:, :kept])
     expected = np.linalg.svd(reduced[0].T @ reduced[1], compute_uv=False).mean()
-    assert features.svcca(x, y, variance=0.9) == pytest.approx(expected, abs=1e-8)
+    assert features.svcca(*pair, variance=0.9) == pytest.approx(expected, abs=1e-8)
 
 
 def test_procrustes_is_that_of_scipy():
-    random = np.random.default_rng(0)
-    x, y = (random.normal(size=(40, 6)) for _ in range(2))
+    x, y = np.random.default_rng(0).normal(size=(2, 40, 6))
     a, b = (each - each.mean(axis=0) for each in (x, y))
     rotation, _ = scipy.linalg.orthogonal_procrustes(a, b)
     found = features.procrustes(x, y)
@@ -208,8 +203,7 @@ def test_procrustes_is_that_of_scipy():
 
 
 def test_a_rotation_is_followed_and_dead_directions_stay():
-    random = np.random.default_rng(0)
-    x = random.normal(size=(50, 4)) * [3, 2, 1, 0]  # the last unit is dead
+    x = np.random.default_rng(0).normal(size=(50, 4)) * [3, 2, 1, 0]  # the last unit is dead
     x -= x.mean(axis=0)
     turn = np.zeros((4, 4))
     turn[0, 1], turn[1, 0] = -1, 1
@@ -224,87 +218,38 @@ def test_a_rotation_is_followed_and_dead_directions_stay():
 
 
 @pytest.mark.parametrize(
-    ("measure", "message"),
-    [
-        (features.linear_cka, "constant over 60 examples"),
-        (features.rbf_cka, "constant over 60 examples"),
-        (features.sample_space_angles, "constant over 60 examples"),
-        (features.svcca, "constant over 60 examples"),
-        (features.procrustes, "constant over 60 examples"),
-    ],
+    "measure",
+    ["linear_cka", "rbf_cka", "sample_space_angles", "svcca", "pwcca", "procrustes"],
 )
-def test_constant_features_are_refused(pair, measure, message):
-    with pytest.raises(DataError, match=message):
-        measure(pair[0], np.full((COUNT, WIDE), 2.0))
+def test_features_that_cannot_be_compared_are_refused(pair, measure):
+    x, of = pair[0], getattr(features, measure)
+    with pytest.raises(DataError, match="constant over 60 examples"):
+        of(x, np.full((COUNT, WIDE), 2.0))
+    broken = x.copy()
+    broken[0, 0], broken[1, 1] = np.inf, -np.inf  # without a warning of their sum
+    with pytest.raises(DataError, match=r"features '?y'? are not finite"):
+        of(x, broken)
+    with pytest.raises(StructureError, match=r"60 rows and '?y'? have 59"):
+        of(x, x[:59])
+    few = {
+        "linear_cka": (3, "3 examples are given"),
+        "rbf_cka": (3, "3 examples are given"),
+        "procrustes": (8, "take more than 7 examples"),
+    }
+    count, said = few.get(measure, (13, "on 12 examples of features with 12 dimensions"))
+    with pytest.raises(DataError, match=said):
+        of(x[:count], (x if measure == "procrustes" else pair[1])[:count])
 
 
-def test_features_that_are_not_finite_are_refused(pair):
-    x, y = pair
-    y[3, 2] = np.nan
-    with pytest.raises(DataError, match="features y are not finite"):
-        features.pwcca(x, y)
-
-
-def test_a_layer_of_a_table_is_named(pair):
+def test_what_makes_no_sense_is_refused(pair):
     x, y = pair
     with pytest.raises(DataError, match="the features 'second' are constant"):
         features.cka_table({"first": x}, {"second": np.ones((COUNT, 3)), "third": y})
-
-
-def test_other_numbers_of_examples_are_refused(pair):
-    with pytest.raises(StructureError, match="x' have 60 rows and 'y' have 59"):
-        features.linear_cka(pair[0], pair[1][:59])
-
-
-@pytest.mark.parametrize("measure", [features.sample_space_angles, features.svcca, features.pwcca])
-def test_too_few_examples_for_the_width_are_refused(pair, measure):
-    with pytest.raises(DataError, match="on 12 examples of features with 12 dimensions"):
-        measure(pair[0][:13], pair[1][:13])
-
-
-def test_a_procrustes_residual_needs_more_examples_than_units(pair):
-    # 397 examples of 512 units gave residuals of .01 for networks that have nothing in common.
-    x = pair[0]
-    with pytest.raises(DataError, match="take more than 7 examples"):
-        features.procrustes(x[:8], x[:8])
-
-
-def test_three_examples_cannot_be_debiased(pair):
-    with pytest.raises(DataError, match="3 examples are given"):
-        features.linear_cka(pair[0][:3], pair[1][:3])
-
-
-def test_a_batch_of_three_is_refused(pair):
-    with pytest.raises(ConfigError, match="every batch needs at least 4"):
-        features.minibatch_cka(*pair, batch_size=3)
-
-
-def test_more_directions_than_there_are_are_refused(pair):
-    with pytest.raises(ConfigError, match="dimension is 9 and the features have 7"):
-        features.neuron_space_angles(pair[0], pair[0], dimension=9)
-
-
-def test_neuron_space_needs_the_same_units(pair):
-    with pytest.raises(StructureError, match="compare in sample space"):
-        features.neuron_space_angles(*pair, dimension=2)
-
-
-def test_opposite_infinities_are_refused_without_a_warning_of_their_sum(pair):
-    x = pair[0].copy()
-    x[0, 0], x[1, 1] = np.inf, -np.inf
-    with pytest.raises(DataError, match="not finite"):
-        features.linear_cka(x, pair[1])
-
-
-def test_a_table_of_no_layers_is_refused(pair):
     with pytest.raises(StructureError, match="without layers"):
-        features.cka_table({}, {"y": pair[1]})
-
-
-def test_other_values_do_not_compile_again(pair):
-    from mconn.features.cka import kernel_criterion
-
-    features.rbf_cka(*pair)
-    before = kernel_criterion._cache_size()
-    features.rbf_cka(pair[0] * 2, pair[1] + 1)
-    assert kernel_criterion._cache_size() == before
+        features.cka_table({}, {"y": y})
+    with pytest.raises(ConfigError, match="every batch needs at least 4"):
+        features.minibatch_cka(x, y, batch_size=3)
+    with pytest.raises(ConfigError, match="dimension is 9 and the features have 7"):
+        features.neuron_space_angles(x, x, dimension=9)
+    with pytest.raises(StructureError, match="compare in sample space"):
+        features.neuron_space_angles(x, y, dimension=2)
