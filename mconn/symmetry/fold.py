@@ -10,7 +10,6 @@ from jax.core import Tracer
 
 from mconn.errors import StructureError
 from mconn.symmetry.action import act, check_fits
-from mconn.symmetry.elements import identity
 from mconn.symmetry.group import Generator, Group, Site
 from mconn.trees import leaf_name, named_leaves
 from mconn.types import ApplyFn, Params
@@ -40,7 +39,7 @@ def fold(
             negative one that no sign absorbs.
     """
     check_fits(group, params)
-    values, element = named_leaves(params), identity(group)
+    values, element = named_leaves(params), {}
     names = _scales(group) if leaves is None else tuple(leaves)
     for name in names:
         for kind in ("scaling", "sign"):
@@ -59,7 +58,8 @@ def fold(
 
         return apply(jax.tree_util.tree_map_with_path(one, params), *inputs)
 
-    return folded, act(group, element, params)
+    used = tuple(each for each in group.generators if each.name in element)
+    return folded, act(Group(used), element, params)
 
 
 def _scales(group: Group) -> tuple[str, ...]:

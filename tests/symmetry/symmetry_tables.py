@@ -213,6 +213,10 @@ deep resnet padding
     sign: BasicBlock_0/Conv_1 2, BasicBlock_1/Conv_1 2, BasicBlock_2/Conv_1 2, Conv_0 2,
         BasicBlock_0/Conv_0 2, BasicBlock_1/Conv_0 4, BasicBlock_2/Conv_0 8, BasicBlock_2/Conv_1#2
         2, BasicBlock_2/Conv_1#3 2
+groups
+    permutation: w 2, w#2 2 x 3
+    sign: w 2
+    scaling: b 2 x 3
 """
 
 

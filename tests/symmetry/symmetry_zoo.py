@@ -12,7 +12,8 @@ import numpy as np
 
 from mconn import symmetry
 from mconn.models import GPT2, VGG16, Llama, ResNet as DeepResNet, resnet20
-from mconn.symmetry import Group
+from mconn.symmetry import Element, Group, in_order, move_leaf
+from mconn.trees import named_leaves
 
 
 @dataclass(frozen=True)
@@ -353,6 +354,14 @@ def stacked(step: Callable[..., Any]) -> Case:
     return pure(apply, {"in": (4, 6), "out": (6, 3), "bias": (5,), "layers": layers}, vectors())
 
 
+def grouped(params: Any, x: Any) -> Any:
+    """Two groups of three units, each normalised by itself."""
+    h = (x @ params["w"]).reshape(-1, 2, 3)
+    h = h - h.mean(-1, keepdims=True)
+    h = (h * jax.lax.rsqrt((h * h).mean(-1, keepdims=True) + 1e-5)).reshape(-1, 6)
+    return jax.nn.relu(h * params["b"]) @ params["out"]
+
+
 @jax.custom_vjp
 def doubled(x: Any) -> Any:
     return 2 * x
@@ -429,6 +438,7 @@ ZOO: dict[str, Callable[[], Case]] = {
     "loop": lambda: pure(loops, RECURRENT | {"w": (4, 6)}, vectors()),
     "scan over time": lambda: pure(scanned_time, RECURRENT, vectors()),
     "wrapped": lambda: pure(wrapped, UNITS, vectors()),
+    "groups": lambda: pure(grouped, UNITS, vectors()),
     "vgg16": lambda: linen(VGG16(2), images(size=16)),
     "resnet-20": lambda: linen(resnet20(2), images()),
     "deep resnet padding": lambda: linen(
@@ -457,3 +467,13 @@ def network(name: str) -> tuple[Case, Group]:
     """A network of the zoo and its group, which all tests of a session share."""
     case = ZOO[name]()
     return case, discovered(case)
+
+
+def moved_on_host(group: Group, element: Element, params: Any) -> Any:
+    """The parameters after one generator after the other has moved them, in NumPy."""
+    leaves = named_leaves(params)
+    for generator in in_order(group):
+        for site in generator.sites:
+            part = np.asarray(element[generator.name])
+            leaves[site.leaf] = move_leaf(generator, site, part, leaves[site.leaf])
+    return jax.tree.unflatten(jax.tree.structure(params), leaves.values())

@@ -9,12 +9,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from symmetry_zoo import HEADS, UNITS, Case, attend, discovered, pure, sequences, stacked, vectors
+from symmetry_zoo import (
+    HEADS,
+    UNITS,
+    ZOO,
+    Case,
+    attend,
+    discovered,
+    moved_on_host,
+    pure,
+    sequences,
+    stacked,
+    vectors,
+)
 
 from mconn import symmetry
 from mconn.errors import SymmetryError
-from mconn.symmetry import KINDS, Generator, Group, Site, draw_part, in_order, move_leaf
-from mconn.trees import named_leaves
+from mconn.symmetry import KINDS, Generator, Group, Site, draw_part
 
 
 def rotary_attention(params, x):
@@ -32,14 +43,6 @@ def rotary_attention(params, x):
     return jax.nn.softmax(scores) @ x
 
 
-def grouped(params, x):
-    """Two groups of three units, each normalised by itself."""
-    h = (x @ params["w"]).reshape(-1, 2, 3)
-    h = h - h.mean(-1, keepdims=True)
-    h = (h * jax.lax.rsqrt((h * h).mean(-1, keepdims=True) + 1e-5)).reshape(-1, 6)
-    return jax.nn.relu(h * params["b"]) @ params["out"]
-
-
 def rooted(params, x):
     """A stream behind a root-mean-square norm."""
     h = x @ params["w"] + params["b"]
@@ -48,7 +51,7 @@ def rooted(params, x):
 
 NETWORKS = {
     "rotary": lambda: pure(rotary_attention, {"query": (4, 4), "key": (4, 4)}, vectors()),
-    "groups": lambda: pure(grouped, UNITS, vectors()),
+    "groups": ZOO["groups"],
     "attention": lambda: pure(attend, HEADS, sequences()),
     "layers": lambda: stacked(lambda h, layer, p: h + jnp.tanh(h @ layer["up"]) @ layer["down"]),
     "rms norm": lambda: pure(rooted, UNITS, vectors()),
@@ -77,16 +80,6 @@ def tangent(group, seed):
         if generator.kind == "orthogonal":
             parts[generator.name] -= parts[generator.name].swapaxes(-1, -2)
     return parts
-
-
-def moved_on_host(group, element, params):
-    """The leaves by name, one generator after the other, in NumPy."""
-    leaves = named_leaves(params)
-    for generator in in_order(group):
-        for site in generator.sites:
-            part = element[generator.name]
-            leaves[site.leaf] = move_leaf(generator, site, part, leaves[site.leaf])
-    return leaves
 
 
 def assert_close(one, other):
@@ -135,7 +128,7 @@ def test_it_is_a_group_action_with_one_parameter_groups(network):
     for one, other in pairs.values():
         assert_close(one, other)
     for i, element in enumerate(elements[:2]):
-        found = {name: leaf[i] for name, leaf in named_leaves(moved).items()}
+        found = jax.tree.map(lambda leaf, i=i: leaf[i], moved)
         assert_close(found, moved_on_host(group, element, case.params))
 
 

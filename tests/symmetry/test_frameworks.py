@@ -11,6 +11,7 @@ from flax import nnx
 from symmetry_zoo import vectors
 
 from mconn import symmetry
+from mconn.symmetry import draw_part
 
 
 def plain():
@@ -85,20 +86,27 @@ def test_as_given(name, key):
     assert symmetry.permutations(group).sizes == sizes
     assert group.log_order > 0
     symmetry.certify(group, apply, params, x, key=key).check()
-    scrambled = symmetry.act(group, symmetry.random_element(group, key), params)
-    np.testing.assert_allclose(apply(scrambled, x), apply(params, x), rtol=1e-4, atol=1e-5)
     assert symmetry.from_json(symmetry.to_json(group)) == group
+    permutations, rng = group.permutations(), np.random.default_rng(0)
+    element, order = (
+        {each.name: draw_part(each, rng) for each in some.generators}
+        for some in (group, permutations)
+    )
 
-    group = symmetry.permutations(group)
-    element = symmetry.random_element(group, key)
-    moved = symmetry.act(group, element, params)
+    @jax.jit
+    def computed(params, element, order):
+        moved = symmetry.act(permutations, order, params)
+        networks = [params, symmetry.act(group, element, params), moved]
+        read = [symmetry.activations(permutations, apply, each, x) for each in (params, moved)]
+        return moved, [apply(each, x) for each in networks], read
+
+    moved, (expected, *outputs), (here, there) = computed(params, element, order)
     assert jax.tree.structure(moved) == jax.tree.structure(params)
     assert type(moved) is type(params)
-    np.testing.assert_allclose(apply(moved, x), apply(params, x), rtol=1e-4, atol=1e-5)
-    here = symmetry.activations(group, apply, params, x)
-    there = symmetry.activations(group, apply, moved, x)
+    for found in outputs:
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
     for unit, size in sizes.items():
         assert here[unit][0].shape == (5, size)
         np.testing.assert_allclose(
-            here[unit][0][:, element[unit]], there[unit][0], rtol=1e-4, atol=1e-5
+            here[unit][0][:, order[unit]], there[unit][0], rtol=1e-4, atol=1e-5
         )
