@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from mconn.checks import check_kind
 from mconn.errors import StructureError
-from mconn.symmetry.group import Generator, Group, Place, Site
+from mconn.symmetry.group import Generator, Group, Place, Site, check_group
 from mconn.trees import leaf_name, named_leaves
 from mconn.types import Params
 
@@ -34,6 +35,7 @@ def act(group: Group, element: Element, params: Params) -> Params:
             element lacks a generator; names the leaf or the generator.
     """
     check_fits(group, params)
+    check_kind("element", element, Mapping, "build it with identity, random_element or align.match")
     for generator in group.generators:
         if np.shape(element.get(generator.name, ())) != generator.shape:
             raise StructureError(
@@ -166,6 +168,7 @@ class View:
 
 def check_fits(group: Group, params: Params) -> None:
     """Refuse parameters on which the group cannot act; names the first leaf at fault."""
+    check_group(group)
     shapes = {name: np.shape(leaf) for name, leaf in named_leaves(params).items()}
     for name, shape in group.leaves:
         if shapes.get(name) != shape:

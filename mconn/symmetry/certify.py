@@ -5,7 +5,7 @@ Whatever types a network was written for, it is evaluated in double precision. T
 narrow or clash. Here every equation of the traced network has its operands widened.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,10 +13,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mconn.checks import check_kind
 from mconn.errors import SymmetryError
 from mconn.jaxprs import Equation, Program, bind, evaluate, has_jaxpr, trace, without_epsilon
 from mconn.symmetry.action import Element, check_fits, move_leaf
-from mconn.symmetry.group import Generator, Group
+from mconn.symmetry.group import Generator, Group, check_group
 from mconn.trees import named_leaves
 from mconn.types import ApplyFn, Key, Params
 
@@ -77,13 +78,15 @@ def certify(
         apply: The network, ``apply(params, *inputs) -> output``.
         params: Its parameters, of any float type.
         *inputs: A few examples.
-        key: What the jitter and the elements are drawn with.
+        key: What the jitter and the elements are drawn with; always the same by default.
         tolerance: The largest relative change that still counts as rounding.
 
     Returns:
         The largest relative change per generator; call `Certificate.check` to insist on it.
     """
-    random = np.random.default_rng(np.asarray(jax.random.key_data(key)))
+    check_group(group)
+    check_kind("apply", apply, Callable, "pass the function apply(params, *inputs)")
+    rng = np.random.default_rng(0 if key is None else np.asarray(jax.random.key_data(key)))
     if not group.generators:
         return Certificate({}, tolerance)
 
@@ -91,8 +94,8 @@ def certify(
     check_fits(group, params)
     program = trace(apply, params, *inputs)
     with jax.enable_x64(True):
-        parts = {each.name: draw_part(each, random) for each in group.generators}
-        params = jax.tree.map(lambda leaf: jittered(leaf, random), params)
+        parts = {each.name: draw_part(each, rng) for each in group.generators}
+        params = jax.tree.map(lambda leaf: jittered(leaf, rng), params)
         found = _changes(program, group, parts, params, inputs)
         if all(each.exact for each in group.generators):
             return Certificate(found, tolerance)
@@ -123,18 +126,18 @@ def _changes(
     return found
 
 
-def draw_part(generator: Generator, random: np.random.Generator) -> np.ndarray:
+def draw_part(generator: Generator, rng: np.random.Generator) -> np.ndarray:
     """A random part of an element, drawn by NumPy: JAX would compile a program for every shape."""
     shape = generator.shape
     if generator.kind == "permutation":
-        return np.argsort(random.random(shape), axis=-1)
+        return np.argsort(rng.random(shape), axis=-1)
     if generator.kind == "sign":
-        return random.choice([-1.0, 1.0], shape)
+        return rng.choice([-1.0, 1.0], shape)
     if generator.kind == "rotation":
-        return random.uniform(-np.pi, np.pi, shape)
+        return rng.uniform(-np.pi, np.pi, shape)
     if generator.kind == "scaling":
-        return np.exp(0.5 * random.normal(size=shape))
-    rotation, triangle = np.linalg.qr(random.normal(size=shape))
+        return np.exp(0.5 * rng.normal(size=shape))
+    rotation, triangle = np.linalg.qr(rng.normal(size=shape))
     if generator.kind == "orthogonal":
         return rotation
     # The triangle with a safe diagonal makes it a matrix of any kind that is easily inverted.
@@ -148,7 +151,7 @@ def _relative_change(expected: Any, moved: Any) -> float:
     return np.max(np.abs(after - before), initial=0.0) / (scale or 1.0)
 
 
-def jittered(leaf: Any, random: np.random.Generator) -> Any:
+def jittered(leaf: Any, rng: np.random.Generator) -> Any:
     """The leaf in double precision, scaled and shifted at random.
 
     A leaf without a negative entry (a variance, a scale) keeps this property.
@@ -158,9 +161,9 @@ def jittered(leaf: Any, random: np.random.Generator) -> Any:
         return leaf
     entries = np.asarray(leaf)
     scale = float(np.sqrt(np.mean(entries**2))) if entries.size else 0.0
-    shift = random.normal(size=entries.shape) * 0.3 * (scale or 1.0)
+    shift = rng.normal(size=entries.shape) * 0.3 * (scale or 1.0)
     is_positive = bool(np.all(entries >= 0))
-    scaled = entries * np.exp(0.3 * random.normal(size=entries.shape))
+    scaled = entries * np.exp(0.3 * rng.normal(size=entries.shape))
     return scaled + (np.abs(shift) if is_positive else shift)
 
 

@@ -9,10 +9,12 @@ networks by it, with sites written by hand.
 
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from mconn.checks import check_kind
 from mconn.errors import StructureError
 from mconn.jaxprs import Program, trace
 from mconn.symmetry import rules as rules  # fills the table
@@ -51,12 +53,13 @@ def discover(apply: ApplyFn, params: Params, *inputs: Any, ignore_epsilon: bool 
         The generators in the order in which their axes appear in the network, and what is pinned.
 
     Raises:
-        StructureError: if a leaf is no array, or the function cannot be applied to the parameters.
+        StructureError: if a leaf is no array, apply no function, or the function cannot be applied to the parameters.
     """
     return read_group(_analyse(apply, params, *inputs), ignore_epsilon)
 
 
 def _analyse(apply: ApplyFn, params: Params, *inputs: Any) -> Analysis:
+    check_kind("apply", apply, Callable, "pass the function apply(params, *inputs)")
     leaves = leaf_shapes(params)
     try:
         program = trace(apply, params, *inputs)

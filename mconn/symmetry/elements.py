@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 
 from mconn.errors import SymmetryError
 from mconn.symmetry.action import Element, in_order, namespace, take_along
-from mconn.symmetry.group import Generator, Group
+from mconn.symmetry.group import Generator, Group, check_group
 from mconn.types import Key
 
 Tangent = Mapping[str, Any]
@@ -34,6 +34,7 @@ def identity(group: Group) -> dict[str, Array]:
 
 def identity_on_host(group: Group) -> dict[str, np.ndarray]:
     """The identity as arrays of NumPy, for which nothing is compiled."""
+    check_group(group)
     return {generator.name: identity_part(generator) for generator in group.generators}
 
 
@@ -54,6 +55,7 @@ def random_element(group: Group, key: Key) -> dict[str, Array]:
     Permutations, signs, angles and orthogonal matrices are uniform; factors are log-normal with a
     standard deviation of a half, and so are the singular values of the other matrices.
     """
+    check_group(group)
     keys = jax.random.split(key, max(1, len(group.generators)))
     return {
         generator.name: _random_part(generator, keys[i])
@@ -82,6 +84,7 @@ def _random_part(generator: Generator, key: Key) -> Array:
 
 def compose(group: Group, after: Element, before: Element) -> dict[str, Array]:
     """The element that acts like ``before``, and then like ``after``."""
+    check_group(group)
     first = {name: jnp.asarray(before[name]) for name in group.sizes}
     return {
         g.name: followed_by(group, first, g, jnp.asarray(after[g.name])) for g in group.generators
@@ -101,6 +104,7 @@ def followed_by(group: Group, element: Element, generator: Generator, part: Any)
 
 def inverse(group: Group, element: Element) -> dict[str, Array]:
     """The element that undoes ``element``."""
+    check_group(group)
     undone = {}
     for generator in group.generators:
         part = _inverse_part(generator, jnp.asarray(element[generator.name]))
@@ -165,6 +169,7 @@ def _inverse_part(generator: Generator, part: Any) -> Any:
 
 def random_tangent(group: Group, key: Key) -> dict[str, Array]:
     """A vector of the Lie algebra with normal entries."""
+    check_group(group)
     moving = [generator for generator in group.generators if generator.kind in CONTINUOUS]
     keys = jax.random.split(key, max(1, len(moving)))
     tangent = {g.name: jax.random.normal(keys[i], g.shape) for i, g in enumerate(moving)}
@@ -203,6 +208,7 @@ def log(group: Group, element: Element) -> dict[str, Array]:
         SymmetryError: naming the generator, if the element is not in the identity's connected
             component, or has no real logarithm (a matrix with a negative eigenvalue).
     """
+    check_group(group)
     tangent, is_outside = {}, jnp.asarray(False)
     for generator in group.generators:
         part = jnp.asarray(element[generator.name])

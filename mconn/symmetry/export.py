@@ -14,6 +14,7 @@ from mconn.symmetry.group import (
     Place,
     Site,
     Value,
+    check_group,
     describe_site,
     permutations,
 )
@@ -32,6 +33,7 @@ def to_json(group: Group) -> dict[str, Any]:
         ``generators``, each with its name, size, kind, sites and values; ``pinned``; and
         ``leaves``, each with its name and shape.
     """
+    check_group(group)
     return {
         "generators": [
             {

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from mconn.checks import check_choice
+from mconn.checks import check_choice, check_kind
 
 Kind = Literal["permutation", "sign", "scaling", "rotation", "orthogonal", "general linear"]
 """What a generator does to its units, on every copy of them:
@@ -262,8 +262,18 @@ class Group:
         return _describe(self)
 
 
+def check_group(group: Group) -> None:
+    """Refuse what is no group.
+
+    Raises:
+        StructureError: naming what was given.
+    """
+    check_kind("group", group, Group, "make it with symmetry.discover")
+
+
 def permutations(group: Group) -> Group:
     """The subgroup of the permutations that do the same to all copies of their units."""
+    check_group(group)
     subgroup = group.restricted(["permutation"])
     flat = tuple(
         replace(

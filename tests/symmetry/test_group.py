@@ -146,3 +146,28 @@ def test_a_description_names_the_first_axes_that_are_pinned_for_a_reason():
         "  an output: 1 axis",
         "    b axis 0 (2)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: symmetry.discover(PARAMS, jnp.sin, X), "apply is a dict, not a Callable: pass"),
+        (lambda: symmetry.certify(jnp.sin, jnp.sin, PARAMS, X), "group is a .*, not a Group: make"),
+        (lambda: symmetry.certify(GROUP, PARAMS, jnp.sin, X), "apply is a dict, not a Callable"),
+        (lambda: symmetry.act(act, {}, PARAMS), "group is a .*, not a Group: make it with"),
+        (lambda: symmetry.act(GROUP, PARAMS["x"], PARAMS), "element is a ndarray, not a Mapping"),
+        (lambda: symmetry.canonical(act, PARAMS), "group is a .*, not a Group"),
+        (lambda: symmetry.identity({}), "group is a dict, not a Group"),
+        (lambda: symmetry.random_element("mlp", jax.random.key(0)), "group is a str, not a Group"),
+        (lambda: symmetry.compose(Group, {}, {}), "group is the class Group, not a Group"),
+        (lambda: symmetry.permutations(None), "group is a NoneType, not a Group"),
+        (lambda: symmetry.to_json([]), "group is a list, not a Group"),
+    ],
+)
+def test_arguments_of_a_wrong_kind_are_named(call, message):
+    with pytest.raises(StructureError, match=message):
+        call()
+
+
+def test_a_group_has_its_permutations():
+    assert GROUP.permutations() == symmetry.permutations(GROUP)
