@@ -64,7 +64,12 @@ class Certificate:
 
 
 def certify(
-    group: Group, apply: ApplyFn, params: Params, *inputs: Any, key: Key, tolerance: float = 1e-10
+    group: Group,
+    apply: ApplyFn,
+    params: Params,
+    *inputs: Any,
+    key: Key | None = None,
+    tolerance: float = 1e-10,
 ) -> Certificate:
     """Apply a random element of every generator in float64, and compare the outputs.
 

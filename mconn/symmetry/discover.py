@@ -53,7 +53,8 @@ def discover(apply: ApplyFn, params: Params, *inputs: Any, ignore_epsilon: bool 
         The generators in the order in which their axes appear in the network, and what is pinned.
 
     Raises:
-        StructureError: if a leaf is no array, apply no function, or the function cannot be applied to the parameters.
+        StructureError: if a leaf is no array, ``apply`` no function, or it cannot be applied to
+            the parameters.
     """
     return read_group(_analyse(apply, params, *inputs), ignore_epsilon)
 

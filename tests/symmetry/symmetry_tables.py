@@ -118,7 +118,7 @@ separable convolutions
     permutation: Conv_0 4, Conv_1 4 x 2, Conv_2 6
     scaling: Conv_0 4, Conv_1 4 x 2, Conv_2 6, Conv_3 6
 squeeze and excitation
-    permutation, scaling: Conv_0 6, Dense_0 2
+    permutation, scaling: Conv_0 4, Dense_0 3
 root mean square norm
     orthogonal: Dense_0 6
     permutation: Dense_2 5, Dense_4 5
@@ -128,20 +128,20 @@ attention
     general linear: MultiHeadDotProductAttention_0/query#2 2 x 4,
         MultiHeadDotProductAttention_0/value 2 x 4
 lstm
-    permutation, sign: OptimizedLSTMCell_0/hi 6
+    permutation, sign: OptimizedLSTMCell_0/hi 3
 gru
-    permutation: GRUCell_0/ir 6
-    sign: GRUCell_0/hr 6
+    permutation: GRUCell_0/ir 3
+    sign: GRUCell_0/hr 3
 vision transformer
-    permutation: Conv_0 6, MultiHeadDotProductAttention_0/query 2, Dense_0 7
-    scaling, sign: LayerNorm_1 6, LayerNorm_2 6, LayerNorm_0 6
-    general linear: MultiHeadDotProductAttention_0/query#2 2 x 4,
-        MultiHeadDotProductAttention_0/value 2 x 4
+    permutation: Conv_0 4, MultiHeadDotProductAttention_0/query 2, Dense_1 7
+    scaling, sign: LayerNorm_1 4, LayerNorm_2 4, LayerNorm_0 4
+    general linear: MultiHeadDotProductAttention_0/query#2 2 x 3,
+        MultiHeadDotProductAttention_0/value 2 x 3
 half precision
     permutation, sign: Dense_0 6, Dense_1 7
 scanned layers
-    general linear: Dense_0 6
-    permutation, sign: ScanBlock_0/Dense_0 3 x 5
+    general linear: Dense_1 4
+    permutation, sign: ScanBlock_0/Dense_0 3 x 2
 named tuples
     permutation, sign: 0 6
 lists
@@ -172,14 +172,14 @@ scan over time
 wrapped
     permutation, sign: w 6
 u-net
-    permutation: Conv_0 4, Conv_1 6, Conv_2 7
-    general linear: ConvTranspose_0 5
+    permutation: Conv_0 3, Conv_1 4, Conv_3 5
+    general linear: ConvTranspose_0 2
 mlp-mixer
-    permutation: Conv_0 6, Dense_1 5, Dense_3 7, Dense_5 5, Dense_7 7
-    scaling, sign: LayerNorm_1 6, LayerNorm_3 6, LayerNorm_4 6
+    permutation: Conv_0 3, Dense_1 5, Dense_3 2
+    scaling, sign: LayerNorm_1 3, LayerNorm_2 3
 mixture of experts
-    general linear: Dense_0 6
-    permutation: Dense_1 3, params/up 3 x 5
+    general linear: Dense_0 4
+    permutation: Dense_1 3, params/up 3 x 2
 gpt-2
     permutation: Embed_0 8, GPT2Block_0/Dense_0 2, GPT2Block_0/Dense_3 32, GPT2Block_1/Dense_0 2,
         GPT2Block_1/Dense_3 32

@@ -9,6 +9,15 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from small_families import (
+    Experts,
+    Mixer,
+    Recurrent,
+    Scanned,
+    SqueezeExcite,
+    UNet,
+    VisionTransformer,
+)
 
 from mconn import symmetry
 from mconn.models import GPT2, VGG16, Llama, ResNet as DeepResNet, resnet20
@@ -152,15 +161,6 @@ class Separable(nn.Module):
         return nn.Dense(3)(x.mean((1, 2)))
 
 
-class SqueezeExcite(nn.Module):
-    @nn.compact
-    def __call__(self, x):
-        x = nn.relu(nn.Conv(6, (3, 3))(x))
-        squeezed = nn.relu(nn.Dense(2)(x.mean((1, 2))))
-        x = x * nn.sigmoid(nn.Dense(6)(squeezed))[:, None, None]
-        return nn.Dense(3)(x.mean((1, 2)))
-
-
 class RootMeanSquare(nn.Module):
     """A stream behind root-mean-square norms without scales: no unit of it is special."""
 
@@ -178,83 +178,6 @@ class Attention(nn.Module):
         x = nn.Dense(6)(x)
         x = x + nn.MultiHeadDotProductAttention(num_heads=2, qkv_features=8)(nn.LayerNorm()(x))
         return nn.Dense(3)(x.mean(1))
-
-
-class Recurrent(nn.Module):
-    cell: type[nn.RNNCellBase]
-
-    @nn.compact
-    def __call__(self, x):
-        return nn.Dense(3)(nn.RNN(self.cell(6))(x)[:, -1])
-
-
-class VisionTransformer(nn.Module):
-    @nn.compact
-    def __call__(self, x):
-        x = nn.Conv(6, (4, 4), (4, 4))(x).reshape(x.shape[0], -1, 6)
-        token = self.param("token", nn.initializers.zeros, (1, 1, 6))
-        x = jnp.concatenate([jnp.tile(token, (x.shape[0], 1, 1)), x], 1)
-        x = x + self.param("positions", nn.initializers.zeros, (9, 6))[: x.shape[1]]
-        x = x + nn.MultiHeadDotProductAttention(num_heads=2, qkv_features=8)(nn.LayerNorm()(x))
-        y = nn.gelu(nn.Dense(7)(nn.LayerNorm()(x)))
-        x = x + nn.Dense(6)(y)
-        return nn.Dense(3)(nn.LayerNorm()(x)[:, 0])
-
-
-class Scanned(nn.Module):
-    @nn.compact
-    def __call__(self, x):
-        class Block(nn.Module):
-            @nn.compact
-            def __call__(self, x, _):
-                return x + nn.Dense(6)(nn.tanh(nn.Dense(5)(x))), None
-
-        x = nn.Dense(6)(x)
-        stack = nn.scan(Block, variable_axes={"params": 0}, split_rngs={"params": True}, length=3)
-        return nn.Dense(3)(stack()(x, None)[0])
-
-
-class UNet(nn.Module):
-    """One level down and up again; the skip connection is a concatenation."""
-
-    @nn.compact
-    def __call__(self, x):
-        skipped = nn.gelu(nn.Conv(4, (3, 3))(x))
-        x = nn.gelu(nn.Conv(6, (3, 3))(nn.max_pool(skipped, (2, 2), (2, 2))))
-        x = nn.ConvTranspose(5, (2, 2), (2, 2))(x)
-        x = nn.gelu(nn.Conv(7, (3, 3))(jnp.concatenate([skipped, x], -1)))
-        return nn.Conv(3, (1, 1))(x)
-
-
-class Mixer(nn.Module):
-    """MLPs over positions and over channels, in turns (Tolstikhin et al. 2021)."""
-
-    @nn.compact
-    def __call__(self, x):
-        x = nn.Conv(6, (4, 4), (4, 4))(x).reshape(x.shape[0], -1, 6)
-        for _ in range(2):
-            y = nn.LayerNorm()(x).swapaxes(1, 2)
-            x = x + nn.Dense(4)(nn.gelu(nn.Dense(5)(y))).swapaxes(1, 2)
-            x = x + nn.Dense(6)(nn.gelu(nn.Dense(7)(nn.LayerNorm()(x))))
-        return nn.Dense(3)(nn.LayerNorm()(x).mean(1))
-
-
-class Experts(nn.Module):
-    """A mixture of experts: every token takes a softmax-weighted mean of all of them."""
-
-    experts: int = 3
-    hidden: int = 5
-
-    @nn.compact
-    def __call__(self, x):
-        x = nn.Dense(6)(x)
-        draw = nn.initializers.normal()
-        up = self.param("up", draw, (self.experts, 6, self.hidden))
-        down = self.param("down", draw, (self.experts, self.hidden, 6))
-        routed = nn.softmax(nn.Dense(self.experts)(x))
-        hidden = nn.gelu(jnp.einsum("btd,edh->bteh", x, up))
-        x = x + jnp.einsum("bte,bteh,ehd->btd", routed, hidden, down)
-        return nn.Dense(3)(x)
 
 
 def tokens() -> np.ndarray:
@@ -417,7 +340,7 @@ ZOO: dict[str, Callable[[], Case]] = {
     "attention": lambda: linen(Attention(), sequences()),
     "lstm": lambda: linen(Recurrent(nn.OptimizedLSTMCell), sequences()),
     "gru": lambda: linen(Recurrent(nn.GRUCell), sequences()),
-    "vision transformer": lambda: linen(VisionTransformer(), images()),
+    "vision transformer": lambda: linen(VisionTransformer(), images(size=4)),
     "half precision": lambda: linen(
         MLP(activation=lambda x: nn.tanh(x.astype(jnp.bfloat16))), vectors()
     ),
@@ -448,8 +371,8 @@ ZOO: dict[str, Callable[[], Case]] = {
         DeepResNet((2, 2), 2, "bottleneck", large_images=True), images(size=16)
     ),
     "u-net": lambda: linen(UNet(), images()),
-    "mlp-mixer": lambda: linen(Mixer(), images()),
-    "mixture of experts": lambda: linen(Experts(), sequences()),
+    "mlp-mixer": lambda: linen(Mixer(), images(size=4)),
+    "mixture of experts": lambda: linen(Experts(), vectors()),
     "gpt-2": lambda: linen(GPT2(depth=2, width=8, heads=2, vocabulary=11, context=9), tokens()),
     "llama": lambda: linen(
         Llama(depth=2, width=24, heads=6, key_heads=2, hidden=10, vocabulary=11), tokens()

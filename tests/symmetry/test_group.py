@@ -4,6 +4,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -148,6 +149,14 @@ def test_a_description_names_the_first_axes_that_are_pinned_for_a_reason():
     ]
 
 
+@pytest.fixture
+def as_installed():
+    """Without the checks of annotations, which only the tests switch on."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -164,7 +173,7 @@ def test_a_description_names_the_first_axes_that_are_pinned_for_a_reason():
         (lambda: symmetry.to_json([]), "group is a list, not a Group"),
     ],
 )
-def test_arguments_of_a_wrong_kind_are_named(call, message):
+def test_arguments_of_a_wrong_kind_are_named(as_installed, call, message):
     with pytest.raises(StructureError, match=message):
         call()
 

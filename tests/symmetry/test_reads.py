@@ -173,7 +173,7 @@ def test_layers_under_scan():
     group = network("scanned layers")[1]
     assert has_one_role_each(group)
     names = {"ScanBlock_0/Dense_0": ("params/ScanBlock_0/Dense_0/kernel", 1)}
-    names["Dense_0"] = ("params/ScanBlock_0/Dense_1/kernel", 1)
+    names["Dense_1"] = ("params/ScanBlock_0/Dense_1/kernel", 1)
     for name, reader in names.items():
         assert reader in readers(group[name])
 
