@@ -7,7 +7,7 @@ narrow or clash. Here every equation of the traced network has its operands wide
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -90,7 +90,7 @@ def certify(
         The largest relative change per generator; call `Certificate.check` to insist on it.
     """
     check_group(group)
-    check_kind("apply", apply, Callable, "pass the function apply(params, *inputs)")
+    check_kind("apply", apply, cast(type, Callable), "pass the function apply(params, *inputs)")
     rng = np.random.default_rng(0 if key is None else np.asarray(jax.random.key_data(key)))
     if not group.generators:
         return Certificate({}, tolerance)

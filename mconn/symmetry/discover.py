@@ -10,7 +10,7 @@ networks by it, with sites written by hand.
 import sys
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -60,7 +60,7 @@ def discover(apply: ApplyFn, params: Params, *inputs: Any, ignore_epsilon: bool 
 
 
 def _analyse(apply: ApplyFn, params: Params, *inputs: Any) -> Analysis:
-    check_kind("apply", apply, Callable, "pass the function apply(params, *inputs)")
+    check_kind("apply", apply, cast(type, Callable), "pass the function apply(params, *inputs)")
     leaves = leaf_shapes(params)
     try:
         program = trace(apply, params, *inputs)
