@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import zoo
 
-from mconn import align, symmetry, trees
+from mconn import align, trees
 from mconn.errors import StructureError, SymmetryError
-from tests.align.test_kinds import draw, element_of, group_of, grouped
+from tests.align.test_kinds import act, draw, element_of, group_of, grouped
 
 NETWORKS = (zoo.tanh_mlp, zoo.residual)
 
@@ -68,7 +68,7 @@ def test_restarts_under_vmap_are_those_one_by_one():
 
 def test_all_pairs_at_once_are_the_matches_from_the_profile_start():
     group, a, b = setting(zoo.residual)
-    networks = [a, b, trees.to_numpy(symmetry.act(group, element_of(group, 0), a))]
+    networks = [a, b, trees.to_numpy(act(group, element_of(group, 0), a))]
     stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *networks)
     elements, objectives = trees.to_numpy(align.match_pairs(group, stacked))
     pairs = list(itertools.combinations(range(3), 2))
@@ -78,7 +78,7 @@ def test_all_pairs_at_once_are_the_matches_from_the_profile_start():
         found = align.match(group, networks[i], networks[j], start=element)
         assert found.objective == pytest.approx(float(objectives[place]), rel=1e-5)
     element = {name: p[pairs.index((0, 2))] for name, p in elements.items()}
-    chex.assert_trees_all_equal(symmetry.act(group, element, networks[2]), a)
+    chex.assert_trees_all_equal(act(group, element, networks[2]), a)
 
 
 def test_the_profile_start_is_that_of_the_host():

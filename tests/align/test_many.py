@@ -15,6 +15,7 @@ from mconn.align import match_many
 from mconn.errors import ConfigError, MconnError, StructureError
 from tests.align.test_kinds import (
     NETWORKS as KINDS,
+    act,
     assert_same_function,
     draw,
     element_of,
@@ -35,7 +36,7 @@ def setting(apply, count=3, seed=0):
 
 
 def moved(group, element, network):
-    return trees.to_numpy(symmetry.act(group, element, network))
+    return trees.to_numpy(act(group, element, network))
 
 
 def composed(group, first, *others):

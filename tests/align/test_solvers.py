@@ -104,6 +104,28 @@ def test_invertible_matrices_are_least_squares_for_one_side_and_planted_ones_for
     np.testing.assert_allclose(found, matrix, atol=1e-5)
 
 
+def test_invertible_matrices_of_two_sides_end_where_no_small_step_helps():
+    """Gauss and Newton's steps by turns: what one side gains the other may lose."""
+    sides = {p: RNG.normal(size=(2, 4, 9)) for p in (1, -1)}
+    g = np.eye(4)
+
+    def moved(matrix):
+        return {1: matrix @ sides[1][1], -1: np.linalg.inv(matrix).T @ sides[-1][1]}
+
+    def distance(matrix):
+        return sum(((sides[p][0] - b) ** 2).sum() for p, b in moved(matrix).items())
+
+    for _ in range(60):
+        b = moved(g)
+        cross, gram = {p: sides[p][0] @ b[p].T for p in b}, {p: b[p] @ b[p].T for p in b}
+        g = solved("general linear", cross, gram) @ g
+    here = distance(g)
+    assert here < distance(np.eye(4))
+    for direction in np.eye(16).reshape(16, 4, 4):
+        slope = distance(g + 1e-5 * direction) - distance(g - 1e-5 * direction)
+        assert abs(slope / 2e-5) < 1e-2 * here
+
+
 def test_gains_and_margins_are_differences_of_sums():
     table = RNG.normal(size=(5, 5))
     order = solved("permutation", {1: table})

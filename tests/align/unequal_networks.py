@@ -120,4 +120,10 @@ def group_of(name, widths):
 def outputs(apply, params):
     """The outputs in double precision."""
     with jax.enable_x64(True):
-        return np.asarray(apply(jax.tree.map(jnp.asarray, params), jnp.asarray(INPUTS)))
+        return np.asarray(compiled(apply)(params, INPUTS))
+
+
+@functools.cache
+def compiled(apply):
+    """One program for each shape, where an eager call is many small ones."""
+    return jax.jit(apply)

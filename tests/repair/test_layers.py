@@ -9,7 +9,7 @@ from two_layers import layers_of
 
 from mconn import repair, symmetry
 from mconn.errors import StructureError
-from mconn.models import CNN, GPT2, MLP, resnet20
+from mconn.models import CNN, GPT2, MLP, ResNet
 
 VECTORS = jax.ShapeDtypeStruct((2, 5), jnp.float32)
 IMAGES = jax.ShapeDtypeStruct((2, 8, 8, 3), jnp.float32)
@@ -46,12 +46,12 @@ def test_normalisers_are_layers_of_their_own(normaliser):
 
 
 def test_layers_without_a_bias_are_named():
-    _, names, skipped = found_in(resnet20(4, normaliser="layer"), IMAGES)
-    assert len(names) == 1 + 2 * 9 + 2
+    _, names, skipped = found_in(ResNet((1, 1), 4, "basic", normaliser="layer"), IMAGES)
+    assert len(names) == 1 + 2 * 2 + 1
     assert all("LayerNorm" in name for name in names)
     missing = [leaf for leaf, reason in skipped.items() if reason.startswith("has no bias")]
     assert len(missing) == len(names)
-    assert "params/BasicBlock_3/shortcut/kernel" in missing
+    assert "params/BasicBlock_1/shortcut/kernel" in missing
 
 
 def test_joined_projections_and_branches_of_a_transformer():

@@ -1,7 +1,6 @@
 """Networks whose pre-activations are known in closed form."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from mconn import repair, symmetry
@@ -50,4 +49,7 @@ def layers_of(function, params, inputs):
 
 def moments(params, x):
     """Mean and standard deviation of the units of both hidden layers."""
-    return [(z.mean(axis=0), z.std(axis=0)) for z in before(params, jnp.asarray(x))]
+    return [
+        (z.mean(axis=0), z.std(axis=0))
+        for z in before(jax.tree.map(np.asarray, params), np.asarray(x))
+    ]
