@@ -171,10 +171,6 @@ _STARTS: dict[str, _Start] = {"profile": _sorted_profile, "identity": _identity,
 
 
 def start_named(name: str) -> _Start:
-    """The start of this name.
-
-    Raises:
-        ConfigError: if there is none.
-    """
+    """The start of this name."""
     check_choice("start", name, _STARTS)
     return _STARTS[name]

@@ -8,7 +8,7 @@ import copy
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import jax
 import numpy as np
@@ -33,30 +33,31 @@ from mconn.symmetry import (
 from mconn.types import Key, Params
 
 
-@runtime_checkable
-class _Together(Protocol):
+class _Together:
     """Networks, each moved by its element so far. It is changed in place."""
 
     elements: list[dict[str, Any]]
 
     def against(self, i: int, others: Sequence[int]) -> Problem:
-        """The problem of moving network ``i`` onto the mean of some others, where these stand."""
-        ...
+        """The problem of moving network ``i`` onto the mean of some others, where these are."""
+        raise NotImplementedError
 
     def place(self, i: int, position: Position) -> None:
-        """Put network ``i`` where a solution of its problem stands."""
-        ...
+        self.elements[i] = dict(position.element)
 
     def pair(self, i: int, j: int) -> float:
-        """The objective of two networks where they stand."""
-        ...
+        """The objective of two networks where they are."""
+        raise NotImplementedError
 
     def copy(self) -> "_Together":
-        """Another one that stands here, and is moved by itself."""
-        ...
+        other = copy.copy(self)
+        for name, value in vars(self).items():
+            if isinstance(value, list):
+                setattr(other, name, list(value))
+        return other
 
 
-class _WeightsTogether:
+class _WeightsTogether(_Together):
     """The objective of a pair is <g_i w_i, g_j w_j>.
 
     Where the group stretches, it is half of |w_i|^2 + |w_j|^2 - |g_i w_i - g_j w_j|^2, which is the
@@ -90,13 +91,8 @@ class _WeightsTogether:
                 value -= (_product(moved, moved) - _product(own, own)) / 2
         return value
 
-    def copy(self) -> "_WeightsTogether":
-        other = copy.copy(self)
-        other.elements, other.moved = list(self.elements), list(self.moved)
-        return other
 
-
-class _SimilaritiesTogether:
+class _SimilaritiesTogether(_Together):
     """The objective of a pair is the similarity of units that have one place in the universe."""
 
     def __init__(
@@ -126,24 +122,12 @@ class _SimilaritiesTogether:
             return np.take_along_axis(table, part[..., :, None], axis=-2)
         return part @ table if generator.kind == "orthogonal" else part[..., :, None] * table
 
-    def place(self, i: int, position: Position) -> None:
-        self.elements[i] = dict(position.element)
-
     def pair(self, i: int, j: int) -> float:
         return self.against(j, [i]).position(self.elements[j]).objective()
 
-    def copy(self) -> "_SimilaritiesTogether":
-        other = copy.copy(self)
-        other.elements = list(self.elements)
-        return other
-
 
 def _pose(group: Group, networks: Sequence[Params], cost: Cost | Problem) -> _Together:
-    """Stand all networks where they are.
-
-    Raises:
-        ConfigError: if the cost has no mean over networks.
-    """
+    """Stand all networks where they are."""
     if isinstance(cost, WeightCost):
         return _WeightsTogether(group, networks)
     if not isinstance(cost, Cost):

@@ -141,12 +141,7 @@ def match(
 
 
 def chosen_cost(cost: str | Cost | Problem) -> Cost | Problem:
-    """The cost, which may be given by its name.
-
-    Raises:
-        ConfigError: naming an unknown cost, or one that needs data.
-        StructureError: if it is of another kind.
-    """
+    """The cost, which may be given by its name."""
     if isinstance(cost, str):
         return cost_named(cost)
     way_out = "pass 'weights', ActivationCost(apply, inputs) or SimilarityCost(function)"

@@ -11,8 +11,8 @@ inner solutions are one step (Theus et al. 2025 for the heads of a transformer).
 """
 
 import math
-from collections.abc import Collection
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from collections.abc import Callable, Collection
+from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Array, Float
@@ -129,15 +129,8 @@ Step = tuple[Generator, np.ndarray]
 """A generator and the part by which it moves b."""
 
 
-@runtime_checkable
-class _Seen(Protocol):
-    """What two leaves look like to a generator while other generators are unknown."""
-
-    def seen(
-        self, generator: Generator, site: Site, unknown: frozenset[str]
-    ) -> tuple[np.ndarray, np.ndarray] | None:
-        """The leaves of a and b at a site, or None where they tell nothing."""
-        ...
+_Seen = Callable[[Generator, Site, frozenset[str]], tuple[np.ndarray, np.ndarray] | None]
+"""What the leaves of a and b at a site look like to a generator while others are unknown."""
 
 
 def signs_of(group: Group, generator: Generator) -> Generator | None:
@@ -162,7 +155,7 @@ def inside(group: Group, generator: Generator) -> list[Generator]:
 
 
 def _pair_overlaps(
-    generator: Generator, inner: Generator, position: _Seen, unknown: frozenset[str]
+    generator: Generator, inner: Generator, seen: _Seen, unknown: frozenset[str]
 ) -> tuple[dict[int, np.ndarray], dict[int, np.ndarray]]:
     """Overlaps of the units inside every copy of a with those inside every copy of b.
 
@@ -173,7 +166,7 @@ def _pair_overlaps(
     crosses: dict[int, Any] = {}
     grams: dict[int, Any] = {}
     for site in inner.sites:
-        leaves = position.seen(inner, site, unknown)
+        leaves = seen(inner, site, unknown)
         if leaves is None:
             continue
         keeps_powers = inner.kind in ("general linear", "scaling", "rotation")
@@ -210,17 +203,17 @@ def _pair_gains(
 
 
 def overlap_of_copies(
-    generator: Generator, inner: list[Generator], position: _Seen, unknown: frozenset[str]
+    generator: Generator, inner: list[Generator], seen: _Seen, unknown: frozenset[str]
 ) -> Overlap:
     """The gain of every pair of copies."""
     total = np.zeros((generator.size, generator.size))
     for each in inner:
-        crosses, grams = _pair_overlaps(generator, each, position, unknown)
+        crosses, grams = _pair_overlaps(generator, each, seen, unknown)
         if crosses:
             total += _pair_gains(each, crosses, grams)
     covered = {(site.leaf, place) for each in inner for site in each.sites for place in site.fibres}
     for site in generator.sites:
-        leaves = position.seen(generator, site, unknown)
+        leaves = seen(generator, site, unknown)
         if (site.leaf, site.place) not in covered and leaves is not None:
             total += cross(generator, site, *leaves)
     return Overlap({1: total}, {})
@@ -230,14 +223,14 @@ def steps_inside(
     generator: Generator,
     part: np.ndarray,
     inner: list[Generator],
-    position: _Seen,
+    seen: _Seen,
     unknown: frozenset[str],
 ) -> list[Step]:
     """The permutation of the copies, and then the best element inside each."""
     steps = [(generator, part)]
     copies = np.arange(generator.size)
     for each in inner:
-        crosses, grams = _pair_overlaps(generator, each, position, unknown)
+        crosses, grams = _pair_overlaps(generator, each, seen, unknown)
         if not crosses:
             continue
         place = [fibre.name for fibre in each.fibres].index(generator.name)

@@ -119,7 +119,7 @@ class WeightPosition:
         """The overlap, computed."""
         inner_ones = inside(self.group, generator)
         if inner_ones:
-            return overlap_of_copies(generator, inner_ones, self, unknown)
+            return overlap_of_copies(generator, inner_ones, self.seen, unknown)
         sums: dict[int, np.ndarray] = {}
         for site in generator.sites:
             power = site.power if generator.kind in (*STRETCHING, "rotation") else 1
@@ -195,7 +195,7 @@ class WeightPosition:
         """The generator's part, with the best of what its units can do by themselves."""
         inner_ones = inside(self.group, generator)
         if inner_ones:
-            return steps_inside(generator, part, inner_ones, self, unknown)
+            return steps_inside(generator, part, inner_ones, self.seen, unknown)
         signs = signs_of(self.group, generator)
         if signs is None:
             return [(generator, part)]

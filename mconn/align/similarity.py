@@ -237,12 +237,7 @@ def similarities(
 def in_batches(
     inputs: Float[Array | np.ndarray, "n ..."], batch_size: int
 ) -> Float[np.ndarray, "batches size ..."]:
-    """The inputs in batches of equal size, without the few that are left over.
-
-    Raises:
-        DataError: with fewer than two examples.
-        ConfigError: if a batch would be empty.
-    """
+    """The inputs in batches of equal size, without the few that are left over."""
     if batch_size < 1:
         raise ConfigError(f"batch_size is {batch_size}: it must be at least 1")
     if len(inputs) < 2:

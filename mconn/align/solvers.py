@@ -14,11 +14,8 @@ from mconn.symmetry import Generator
 def assign(similarity: Float[np.ndarray, "*copies n m"]) -> Int[np.ndarray, "*copies n"]:
     """The permutation p with the largest sum_i similarity[i, p[i]], for every copy; exact.
 
-    On the host, by SciPy's shortest augmenting paths (Crouse 2016): four times faster on a CPU than
+    By SciPy's shortest augmenting paths (Crouse 2016): four times faster on a CPU than
     `assign_on_device`, and in double precision. With m > n it chooses n of the m units of b.
-
-    Raises:
-        MconnError: if a similarity is not finite.
     """
     from scipy.optimize import linear_sum_assignment
 

@@ -48,11 +48,7 @@ class WeightProblem:
         return WeightPosition(self.group, self.a, self.b, element)
 
     def bound(self) -> float:
-        """The objective with every leaf as close as its axes' kinds would ever allow.
-
-        Entries along permuted axes are sorted in both networks, jointly; of leaves with other
-        generators the norms are compared.
-        """
+        """Entries along permuted axes are sorted in both; other leaves count by their norms."""
         kinds: dict[str, dict[int, set[str]]] = {}
         for generator in self.group.generators:
             for site in generator.sites:

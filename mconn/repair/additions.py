@@ -19,12 +19,9 @@ _PRODUCTS = frozenset(("mul", "dot_general", "conv_general_dilated", "gather"))
 
 
 class Addition(NamedTuple):
-    """A leaf that is added to a value which depends on the inputs.
+    """A leaf, by its position, that is added to a value which depends on the inputs: their sum.
 
-    Attributes:
-        leaf: its position among the program's inputs.
-        operand: the number of the value that is added: the leaf, spread over the other's axes.
-        value: the number of the sum.
+    The operand is the number of the value that is added: the leaf, spread over the other axes.
     """
 
     leaf: int
@@ -33,13 +30,7 @@ class Addition(NamedTuple):
 
 
 class Uses(NamedTuple):
-    """How a program uses the leaves of the parameters, by the leaf's position.
-
-    Attributes:
-        additions: in the order of the program.
-        multiplied: the leaves that a product takes, entry by entry or contracted.
-        looped: the leaves that control flow takes; what happens inside is not looked at.
-    """
+    """How a program uses the leaves of the parameters, by position: added, multiplied, in loops."""
 
     additions: tuple[Addition, ...]
     multiplied: tuple[int, ...]

@@ -30,17 +30,10 @@ from mconn.types import Batch, Params
 
 
 def relax(group: Group, params: Params) -> Group:
-    """The group whose `act` takes any matrix in the place of a permutation.
-
-    Its generators stand in the order in which they act: `act` applies matrices as they stand.
-
-    Args:
-        group: the group.
-        params: the parameters that are to be moved.
+    """The group, in the order in which it acts, whose `act` takes any matrix for a permutation.
 
     Raises:
-        StructureError: naming a leaf of whole numbers or flags that a permutation moves; its
-            entries cannot be mixed.
+        StructureError: naming a leaf of whole numbers that is permuted: it cannot be mixed.
     """
     leaves = named_leaves(params)
     for generator in group.generators:

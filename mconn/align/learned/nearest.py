@@ -102,17 +102,8 @@ def sinkhorn(
     """The doubly stochastic matrix P = exp(L + f + g), which maximises <P, L> + entropy of P.
 
     Cuturi 2013, arXiv:1306.0895; as a relaxed permutation, Pena et al. 2023, arXiv:2212.12042. OTT
-    finds the potentials f and g; the gradient is that of the fixed point.
-
-    Args:
-        logits: L, the latents over a temperature: as it falls to 0, P becomes the permutation that
-            is nearest to them.
-        start: potentials to start from, such as those of logits nearby; zeros will do.
-        threshold: how far the sums of a matrix's rows and columns may be off, summed, over n.
-        iterations: the most iterations.
-
-    Returns:
-        P, and the potentials, which have no gradient.
+    finds the potentials f and g, from ``start``; the gradient is that of the fixed point. The
+    iteration ends where the sums of rows and columns are off by ``threshold`` times n, summed.
     """
     from ott.geometry.geometry import Geometry
     from ott.problems.linear.linear_problem import LinearProblem

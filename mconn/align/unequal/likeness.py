@@ -41,11 +41,7 @@ class Likeness:
         return Likeness(self.made.T, self.read.T, (made_b, made_a), (read_b, read_a))
 
     def gain(self, share: float) -> Float[np.ndarray, "n m"]:
-        """What the squared distance between a and b falls by, halved, for a unit of b in a place.
-
-        Args:
-            share: of what the unit of b sends out.
-        """
+        """What half the squared distance falls by; a share of what b's unit sends out counts."""
         norms = self.made_norms[1] + share**2 * self.read_norms[1]
         return self.made + share * self.read - norms / 2
 
@@ -56,14 +52,7 @@ class Likeness:
 
 
 class UnequalPosition:
-    """Where the matching of two networks of other widths stands.
-
-    Attributes:
-        pairing: of b's group with a's.
-        a: the leaves of a.
-        b: those of b.
-        maps: for the generators that have been matched, a's units from b's.
-    """
+    """Where the matching of two widths stands, with maps for the generators matched so far."""
 
     def __init__(self, pairing: Pairing, a: Leaves, b: Leaves) -> None:
         self.pairing, self.a, self.b = pairing, a, b
@@ -106,13 +95,7 @@ class UnequalPosition:
     def units(
         self, name: str, site: Site, there: Site
     ) -> tuple[Float[np.ndarray, "n rest"], Float[np.ndarray, "m rest"]] | None:
-        """The units of a and of b at one site; None where they have nothing in common yet.
-
-        Args:
-            name: the generator.
-            site: its site in b.
-            there: the same in a.
-        """
+        """The units of a and b at one site; None where they have nothing in common yet."""
         a, b = self.a[site.leaf], self.b[site.leaf]
         shrunk, unknown = 1.0, []
         for axis, cuts in self.pairing.cuts[site.leaf].items():

@@ -1,6 +1,6 @@
 """How the units of one generator are matched, of networks of any widths."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
@@ -23,17 +23,8 @@ def semi_permutation(
 
     It maximises sum_i similarity[i, p[i]] over all p that leave no unit out: the assignment problem
     of what a unit loses against its best choice, after which the units that were not needed have
-    theirs.
-
-    Args:
-        similarity: of the n units of the wider network with the m of the narrower, n >= m.
-        evenly: give each of the m either the floor or the ceiling of n / m, as networks need whose
-            normalisers average over units (LayerNorm).
-        least: a unit that is not needed and is less similar than this stays alone, as -1.
-
-    Raises:
-        ConfigError: if n < m, or units are to stay alone where all are to be shared out evenly.
-        MconnError: if a similarity is not finite.
+    theirs. ``evenly``: each of the m gets the floor or the ceiling of n / m. A unit that is not
+    needed and is less similar than ``least`` stays alone, as -1.
     """
     wide, narrow = similarity.shape
     if wide < narrow:
@@ -64,13 +55,7 @@ def _share_out(similarity: Float[np.ndarray, "n m"]) -> Int[np.ndarray, "n"]:
 def shares(
     given: Int[np.ndarray, "n"], wanted: Float[np.ndarray, "n m"] | None = None
 ) -> Float[np.ndarray, "n m"]:
-    """The semi-permutation as a matrix: columns sum to one, rows have one positive entry at most.
-
-    Args:
-        given: to which of the m units every one of the n is given.
-        wanted: shares that the units would take without the sum: they are given the nearest ones
-            that sum to one. By default all units of a group have the same share.
-    """
+    """The semi-permutation as a matrix, whose columns sum to one: equal shares, or the nearest."""
     size = given.max() + 1 if wanted is None else wanted.shape[1]
     matrix = np.zeros((len(given), size))
     for unit in range(size):
@@ -86,170 +71,6 @@ def _on_simplex(point: Float[np.ndarray, "k"]) -> Float[np.ndarray, "k"]:
     descending = np.sort(point)[::-1]
     excess = (np.cumsum(descending) - 1) / np.arange(1, len(point) + 1)
     return np.maximum(point - excess[descending > excess][-1], 0)
-
-
-_PLATEAU = 100
-"""Iterations of low rank before the end is looked for: many units stand still at the start, which
-is a saddle. 10,000 units of 40 clusters end there otherwise, with a flat coupling."""
-
-
-@dataclass(frozen=True)
-class _Coupling:
-    """How much of every unit of a goes with every unit of b.
-
-    Attributes:
-        matrix: not negative; the whole mass is 1 where the transport is balanced.
-        rows: the mass of every unit of a, the row sums.
-        columns: the mass of every unit of b, the column sums.
-        error: how far the sums are from the marginals that were asked for, summed over all units;
-            meant to be large where the transport is not balanced.
-        converged: whether the iteration ended by itself.
-    """
-
-    matrix: Float[np.ndarray, "n m"]
-    rows: Float[np.ndarray, "n"]
-    columns: Float[np.ndarray, "m"]
-    error: float
-    converged: bool
-
-
-def transport(
-    similarity: Float[np.ndarray, "n m"],
-    *,
-    epsilon: float = 0.05,
-    anneal: float = 100.0,
-    decay: float = 0.95,
-    tau: float = 1.0,
-    rank: int | None = None,
-    marginals: tuple[Float[np.ndarray, "n"], Float[np.ndarray, "m"]] | None = None,
-    threshold: float = 1e-3,
-    iterations: int = 5000,
-) -> _Coupling:
-    """The coupling with the largest <P, similarity> + epsilon * entropy of P, by Sinkhorn.
-
-    Cuturi 2013; unbalanced, Chizat et al. 2018; of low rank, Scetbon, Cuturi and Peyré 2021. OTT
-    iterates in log space and in single precision.
-
-    Args:
-        similarity: of the n units of a with the m of b.
-        epsilon: the temperature, in standard deviations of the similarities.
-        anneal: how many times hotter the iteration starts.
-        decay: by how much the temperature falls in each iteration, until it is epsilon. Cooling
-            slowly is several times faster than starting cold.
-        tau: how strictly the marginals hold: 1 is balanced. Below, mass is missing where a unit is
-            not like any other: a deviation of the marginals costs epsilon * tau / (1 - tau) times
-            its Kullback-Leibler divergence, with the best similarity as the zero of the costs.
-        rank: bound the coupling's rank (no annealing then): the iteration costs
-            (n + m) * rank and one product with the similarities.
-        marginals: the mass of every unit; by default all units of a network have the same.
-        threshold: how far the sums may be off, summed over all units, where the iteration ends.
-        iterations: the most iterations.
-
-    Raises:
-        ConfigError: if a setting is out of its range; names it.
-        MconnError: if a similarity is not finite.
-    """
-    _check_settings(similarity.shape, epsilon, anneal, decay, tau, rank)
-    if not np.isfinite(similarity).all():
-        raise MconnError(
-            "similarities are not finite: a network has weights or activations that are not"
-        )
-    spread = float(np.std(similarity)) or 1.0
-    cost = ((similarity.max() - similarity) / spread).astype(np.float32)
-    rows, columns = (
-        tuple(np.full(size, 1 / size) for size in similarity.shape)
-        if marginals is None
-        else (np.asarray(each, float) / np.sum(each) for each in marginals)
-    )
-    solve = partial(_by_sinkhorn, anneal, decay) if rank is None else partial(_by_low_rank, rank)
-    matrix, converged = solve(
-        tau,
-        threshold,
-        iterations,
-        cost,
-        np.float32(epsilon),
-        rows.astype(np.float32),
-        columns.astype(np.float32),
-    )
-    matrix = np.asarray(matrix, similarity.dtype)
-    sums = matrix.sum(axis=1), matrix.sum(axis=0)
-    error = float(np.abs(sums[0] - rows).sum() + np.abs(sums[1] - columns).sum())
-    return _Coupling(matrix, *sums, error, bool(converged))
-
-
-def _check_settings(
-    shape: tuple[int, ...],
-    epsilon: float,
-    anneal: float,
-    decay: float,
-    tau: float,
-    rank: int | None,
-) -> None:
-    if epsilon <= 0:
-        raise ConfigError(f"epsilon is {epsilon}: transport needs a positive temperature")
-    if anneal < 1 or not 0 < decay < 1:
-        raise ConfigError(
-            f"anneal is {anneal} and decay {decay}: the temperature starts at least 1 times "
-            "epsilon and falls by a factor between 0 and 1"
-        )
-    if not 0 < tau <= 1:
-        raise ConfigError(f"tau is {tau}: it is above 0, and at most 1, which is balanced")
-    if rank is not None and not 1 <= rank <= min(shape):
-        raise ConfigError(
-            f"rank is {rank}: a coupling of {shape[0]} with {shape[1]} units has a rank from 1 to "
-            f"{min(shape)}"
-        )
-
-
-@partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
-def _by_sinkhorn(
-    anneal: float,
-    decay: float,
-    tau: float,
-    threshold: float,
-    iterations: int,
-    cost: Float[Array, "n m"],
-    epsilon: Float[Array, ""],
-    rows: Float[Array, "n"],
-    columns: Float[Array, "m"],
-) -> tuple[Float[Array, "n m"], Any]:
-    from ott.geometry.epsilon_scheduler import Epsilon
-    from ott.geometry.geometry import Geometry
-    from ott.problems.linear.linear_problem import LinearProblem
-    from ott.solvers.linear.sinkhorn import Sinkhorn
-
-    geometry = Geometry(cost_matrix=cost, epsilon=Epsilon(epsilon, init=anneal, decay=decay))
-    problem = LinearProblem(geometry, a=rows, b=columns, tau_a=tau, tau_b=tau)
-    solver = Sinkhorn(threshold=threshold, max_iterations=iterations, implicit_diff=None)
-    found = solver(problem)
-    return found.matrix, found.converged
-
-
-@partial(jax.jit, static_argnums=(0, 1, 2, 3))
-def _by_low_rank(
-    rank: int,
-    tau: float,
-    threshold: float,
-    iterations: int,
-    cost: Float[Array, "n m"],
-    epsilon: Any,
-    rows: Float[Array, "n"],
-    columns: Float[Array, "m"],
-) -> tuple[Float[Array, "n m"], Any]:
-    from ott.geometry.geometry import Geometry
-    from ott.problems.linear.linear_problem import LinearProblem
-    from ott.solvers.linear.sinkhorn_lr import LRSinkhorn
-
-    problem = LinearProblem(Geometry(cost_matrix=cost), a=rows, b=columns, tau_a=tau, tau_b=tau)
-    solver = LRSinkhorn(
-        rank=rank,
-        epsilon=epsilon,
-        threshold=threshold,
-        min_iterations=min(_PLATEAU, iterations),
-        max_iterations=iterations,
-    )
-    found = solver(problem)
-    return found.matrix, found.converged
 
 
 @runtime_checkable
@@ -310,17 +131,49 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Transport:
-    """Units are matched softly, as in OT fusion (Singh and Jaggi 2020); see `transport`.
+    """Units are matched softly, as in OT fusion (Singh and Jaggi 2020).
+
+    The coupling with the largest <P, similarity> + epsilon * entropy of P, by Sinkhorn: Cuturi
+    2013; unbalanced, Chizat et al. 2018; of low rank, Scetbon, Cuturi and Peyré 2021. OTT iterates
+    in log space and in single precision.
 
     Attributes:
         epsilon: the temperature, in standard deviations of the similarities.
-        tau: 1 is balanced; below, units that are like no other are matched less.
-        rank: a bound on the coupling's rank, for wide layers.
+        tau: how strictly the marginals hold: 1 is balanced. Below, mass is missing where a unit is
+            not like any other: a deviation of the marginals costs epsilon * tau / (1 - tau) times
+            its Kullback-Leibler divergence, with the best similarity as the zero of the costs.
+        rank: a bound on the coupling's rank, for wide layers (no annealing then): the iteration
+            costs (n + m) * rank and one product with the similarities.
+        anneal: how many times hotter the iteration starts.
+        decay: by how much the temperature falls in each iteration, until it is epsilon. Cooling
+            slowly is several times faster than starting cold.
+        threshold: how far the sums may be off, summed over all units, where the iteration ends.
+        iterations: the most iterations.
+
+    Raises:
+        ConfigError: if a setting is out of its range; names it.
     """
 
     epsilon: float = 0.05
     tau: float = 1.0
     rank: int | None = None
+    anneal: float = 100.0
+    decay: float = 0.95
+    threshold: float = 1e-3
+    iterations: int = 5000
+
+    def __post_init__(self) -> None:
+        if self.epsilon <= 0:
+            raise ConfigError(f"epsilon is {self.epsilon}: transport needs a positive temperature")
+        if self.anneal < 1 or not 0 < self.decay < 1:
+            raise ConfigError(
+                f"anneal is {self.anneal} and decay {self.decay}: the temperature starts at least "
+                "1 times epsilon and falls by a factor between 0 and 1"
+            )
+        if not 0 < self.tau <= 1:
+            raise ConfigError(f"tau is {self.tau}: it is above 0, and at most 1, which is balanced")
+        if self.rank is not None and self.rank < 1:
+            raise ConfigError(f"rank is {self.rank}: a coupling has a rank of at least 1")
 
     def coupling(self, name: str, likeness: Likeness) -> Float[np.ndarray, "n m"]:
         """See :class:`Method`."""
@@ -331,8 +184,7 @@ class Transport:
                 "choose a smaller one"
             )
         norms = (likeness.made_norms[0] + likeness.read_norms[0]) / 2
-        similarity = likeness.gain(m / n) - norms[:, None]
-        return transport(similarity, epsilon=self.epsilon, tau=self.tau, rank=self.rank).matrix
+        return transport(likeness.gain(m / n) - norms[:, None], self).matrix
 
 
 METHODS: dict[str, type[SemiPermutation] | type[Assignment] | type[Transport]] = {
@@ -340,3 +192,78 @@ METHODS: dict[str, type[SemiPermutation] | type[Assignment] | type[Transport]] =
     "assignment": Assignment,
     "transport": Transport,
 }
+
+
+_PLATEAU = 100
+"""Iterations of low rank before the end is looked for: many units stand still at the start, which
+is a saddle. 10,000 units of 40 clusters end there otherwise, with a flat coupling."""
+
+
+@dataclass(frozen=True)
+class _Coupling:
+    """The matrix and its row and column sums, the masses of units of a and of b.
+
+    The error is how far these are from the marginals that were asked for, summed over all units;
+    meant to be large where the transport is not balanced.
+    """
+
+    matrix: Float[np.ndarray, "n m"]
+    rows: Float[np.ndarray, "n"]
+    columns: Float[np.ndarray, "m"]
+    error: float
+    converged: bool
+
+
+def transport(
+    similarity: Float[np.ndarray, "n m"],
+    config: Transport,
+    marginals: tuple[Float[np.ndarray, "n"], Float[np.ndarray, "m"]] | None = None,
+) -> _Coupling:
+    """The coupling of n units of a with m of b, all of the same mass by default.
+
+    Raises:
+        MconnError: if a similarity is not finite.
+    """
+    if not np.isfinite(similarity).all():
+        raise MconnError(
+            "similarities are not finite: a network has weights or activations that are not"
+        )
+    spread = float(np.std(similarity)) or 1.0
+    cost = ((similarity.max() - similarity) / spread).astype(np.float32)
+    masses = map(np.ones, similarity.shape) if marginals is None else marginals
+    rows, columns = (np.asarray(each, float) / np.sum(each) for each in masses)
+    marginal = rows.astype(np.float32), columns.astype(np.float32)
+    # Couplings of all temperatures share a compiled program.
+    settings = replace(config, epsilon=1.0)
+    matrix, converged = _solve(settings, cost, np.float32(config.epsilon), *marginal)
+    matrix = np.asarray(matrix, similarity.dtype)
+    sums = matrix.sum(axis=1), matrix.sum(axis=0)
+    error = float(np.abs(sums[0] - rows).sum() + np.abs(sums[1] - columns).sum())
+    return _Coupling(matrix, *sums, error, bool(converged))
+
+
+@partial(jax.jit, static_argnums=0)
+def _solve(
+    config: Transport,
+    cost: Float[Array, "n m"],
+    epsilon: Any,
+    rows: Float[Array, "n"],
+    columns: Float[Array, "m"],
+) -> tuple[Float[Array, "n m"], Any]:
+    from ott.geometry.epsilon_scheduler import Epsilon
+    from ott.geometry.geometry import Geometry
+    from ott.problems.linear.linear_problem import LinearProblem
+    from ott.solvers.linear.sinkhorn import Sinkhorn
+    from ott.solvers.linear.sinkhorn_lr import LRSinkhorn
+
+    bounds: Any = {"threshold": config.threshold, "max_iterations": config.iterations}
+    if config.rank is None:
+        schedule = Epsilon(epsilon, init=config.anneal, decay=config.decay)
+        geometry = Geometry(cost_matrix=cost, epsilon=schedule)
+        solver: Any = Sinkhorn(implicit_diff=None, **bounds)
+    else:
+        geometry, least = Geometry(cost_matrix=cost), min(_PLATEAU, config.iterations)
+        solver = LRSinkhorn(rank=config.rank, epsilon=epsilon, min_iterations=least, **bounds)
+    tau = config.tau
+    found = solver(LinearProblem(geometry, a=rows, b=columns, tau_a=tau, tau_b=tau))
+    return found.matrix, found.converged

@@ -37,12 +37,9 @@ class _Cut:
 
 @dataclass(frozen=True)
 class Pairing:
-    """Two groups whose generators have the same names and act on the same axes.
+    """Two groups of permutations with generators of the same names on the same axes.
 
-    Attributes:
-        first: the permutations of the first group.
-        second: those of the second.
-        cuts: for every leaf and axis the segments on which something acts, in their order.
+    For every leaf and axis the cuts are the segments on which something acts, in their order.
     """
 
     first: Group
@@ -77,12 +74,7 @@ class Pairing:
 
 
 def pair(first: Group, second: Group, names: tuple[str, str]) -> Pairing:
-    """Pair the permutations of two groups.
-
-    Raises:
-        StructureError: naming the first generator, site or leaf in which the networks differ in
-            more than widths.
-    """
+    """Pair the permutations of two groups; refuses what differs in more than widths."""
     first, second = permutations(first), permutations(second)
     for here, there, mine, others in ((*names, first, second), (*reversed(names), second, first)):
         for name in mine.sizes:
@@ -255,19 +247,9 @@ def blend(
 ) -> Params:
     """(1 - weight) a + weight b, of two networks in one architecture, with units of one alone.
 
-    A unit that only one of the networks has is made as that network makes it, not by a share of
-    it; what it sends out counts as much as the network does. Leaves of whole numbers and flags are
-    those of a.
-
-    Args:
-        a: the first network; units that only b has are zero in it.
-        b: the second.
-        weight: of b.
-        alone: for both networks, by leaf, which entries make units that only that one has.
-
-    Raises:
-        ConfigError: if the weight is outside [0, 1].
-        StructureError: naming the first leaf in which the networks differ.
+    By leaf ``alone`` has the entries that make units which only a, or only b, has. Such a unit is
+    made as its network makes it, not by a share of it; what it sends out counts as much as the
+    network does. Leaves of whole numbers and flags are those of a.
     """
     if not 0 <= weight <= 1:
         raise ConfigError(f"weight is {weight}: a merge lies between the networks, at 0 to 1")
@@ -291,13 +273,7 @@ def blend(
 def made(
     group: Group, units: Mapping[str, Bool[np.ndarray, "n"]], params: Params
 ) -> dict[str, _Mask]:
-    """By leaf, which entries make some of the units.
-
-    Args:
-        group: the group.
-        units: by generator, which of its units; generators that are not there have none.
-        params: the network.
-    """
+    """By leaf, which entries make some of the units, given by generator."""
     shapes = {name: np.shape(leaf) for name, leaf in trees.named_leaves(params).items()}
     masks: dict[str, _Mask] = {}
     for name, chosen in units.items():
