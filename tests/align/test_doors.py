@@ -73,18 +73,18 @@ def test_every_door_checks_its_group(as_installed):
 
 
 def test_climbing_needs_no_start():
-    element, objective = align.climb(GROUP, A, B)
+    element, objective = jax.jit(align.climb, static_argnums=0)(GROUP, A, B)
     assert float(objective) == pytest.approx(align.match(GROUP, A, B).objective, rel=1e-5)
     assert set(element) == set(GROUP.sizes)
 
 
-@pytest.mark.parametrize("method", align.METHODS)
+@pytest.mark.parametrize("method", [name for name in align.METHODS if name != "sinkhorn"])
 def test_methods_by_name_find_elements_and_controls(method):
     moved = ACT(GROUP, {name: np.arange(size)[::-1] for name, size in GROUP.sizes.items()}, A)
     found = align.find(GROUP, A, moved, method, apply=zoo.mlp, examples=EXAMPLES, keys=2)
     put_back = ACT(GROUP, found.element, moved)
     assert found.objective >= found.start
-    if method in ("straight-through", "sinkhorn"):  # the loss half way may want another element
+    if method == "straight-through":  # the loss half way may want another element
         assert np.isnan(found.identity)
         outputs = jax.jit(zoo.mlp)
         expected = outputs(moved, EXAMPLES.inputs)
@@ -92,8 +92,8 @@ def test_methods_by_name_find_elements_and_controls(method):
         return
     same = map(np.array_equal, jax.tree.leaves(put_back), jax.tree.leaves(A))
     assert all(same) == (method != "random")
-    assert found.random <= found.objective <= found.bound * (1 + 1e-6)
-    assert found.lowest <= found.objective
+    assert found.lowest <= found.objective <= found.bound * (1 + 1e-6)
+    assert method == "random" or max(found.random, found.identity) <= found.objective
 
 
 def test_methods_that_need_data_say_so():

@@ -191,7 +191,7 @@ def test_the_relaxed_permutation_and_its_gradient():
         latents = np.eye(5)[[rng.permutation(5) for _ in range(2)]]
         latents += 0.3 * rng.normal(size=latents.shape)
         goal = rng.normal(size=latents.shape)
-        start = (np.zeros((2, 5)), np.zeros((2, 5)))
+        start = (jnp.zeros((2, 5)), jnp.zeros((2, 5)))
 
         @jax.jit
         def relaxed(latents, epsilon):
