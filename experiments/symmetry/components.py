@@ -14,12 +14,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from experiments.symmetry.components_figures import level_set_figure, roadmap_figure
+from experiments.symmetry.components_figures import TITLES, level_set_figure
 from experiments.symmetry.components_stages import LinearGroups, RoadmapSearch, ScalarLevelSets
-from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage
-from mconn.experiment.tables import numbers
+from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage, plot
+from mconn.experiment.tables import Frame, numbers
 
 PAPER = "Zhao et al. 2025"
+LOOK = {
+    "labels": {"points": "Random points of the minimum", "components": "Components"},
+    "log": "xy",
+}
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,16 @@ class ConnectedComponents(Experiment):
                 ),
                 Section(
                     "Layers of matrices",
-                    figures={"roadmap": roadmap_figure(search)},
+                    figures={
+                        "roadmap": plot.panels(
+                            named(search),
+                            "points",
+                            "components",
+                            by="width",
+                            columns="skip",
+                            look=LOOK,
+                        )
+                    },
                     tables={"search": search, "edges": edges},
                     captions={
                         "roadmap": "Components of the roadmap against the number of random points "
@@ -190,6 +203,13 @@ class ConnectedComponents(Experiment):
                 id="signs",
             ),
         ]
+
+
+def named(search: pa.Table) -> Frame:
+    """The roadmaps with the names of their widths and networks."""
+    rows = search.to_pandas()
+    networks = rows.skip.map({0.0: TITLES["plain"], 1.0: TITLES["skip"]})
+    return rows.assign(width="width " + rows.width.astype(str), skip=networks)
 
 
 def same(id: str, statement: str, source: str, expected: int, row: Mapping[str, Any]) -> Claim:

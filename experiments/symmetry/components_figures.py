@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from jaxtyping import Float
 
 from mconn.experiment import style
@@ -69,39 +68,3 @@ def place_name(panel: Any, axis: Float[np.ndarray, "n"], inside: np.ndarray, ski
     first, second = axis[rows[nearest]], axis[columns[nearest]]
     sign = ">" if first * second + skip > 0 else "<"
     panel.text(first, second, f"$w_3 {sign} 0$", ha="center", va="center", fontsize=7.5)
-
-
-def roadmap_figure(search: pa.Table) -> Any:
-    """Components of the roadmaps against their points, without and with a skip, by width."""
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import FixedLocator, FormatStrFormatter, NullLocator
-
-    rows = search.to_pylist()
-    widths = list(dict.fromkeys(row["width"] for row in rows))
-    with style():
-        figure = Figure(figsize=(PAGE, 2.4))
-        panels = figure.subplots(1, 2, sharex=True, sharey=True)
-        for panel, skip in zip(panels, (0.0, 1.0), strict=True):
-            for width, (colour, marker, dashes) in zip(widths, LOOKS, strict=False):
-                chosen = [row for row in rows if (row["width"], row["skip"]) == (width, skip)]
-                panel.plot(
-                    [row["points"] for row in chosen],
-                    [row["components"] for row in chosen],
-                    color=colour,
-                    marker=marker,
-                    markerfacecolor="white",
-                    linestyle=dashes,
-                    label=f"width {width}",
-                )
-            panel.set_xscale("log")
-            panel.set_yscale("log")
-            panel.set_title(TITLES["skip" if skip else "plain"])
-            panel.set_xlabel("Random points of the minimum")
-        panels[0].yaxis.set_major_locator(FixedLocator([1, 2, 3, 4, 6, 10, 20, 50, 100, 200]))
-        panels[0].yaxis.set_major_formatter(FormatStrFormatter("%d"))
-        panels[0].yaxis.set_minor_locator(NullLocator())
-        panels[0].set_ylim(bottom=1)
-        panels[0].set_ylabel("Components of the roadmap")
-        handles, names = panels[0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside upper center", ncols=len(widths))
-    return figure

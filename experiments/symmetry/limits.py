@@ -11,12 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from experiments.symmetry.limits_stages import FormulaChecks, HalfwayRanks, PositionGroups, SpareArc
-from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage, style
-from mconn.experiment.figures import COLUMN, LOOKS
+from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage, claims, plot
+from mconn.experiment.figures import COLUMN
 from mconn.experiment.tables import numbers, where
 
 KEPT, CHANGED = 1e-10, 1e-3
@@ -26,6 +25,14 @@ FLAT, BARRIER = 1e-9, 1e-3
 """Relative losses up to the first count as zero, from the second on as a barrier."""
 
 GLMC = "Theus et al. 2025"
+LOOK = {
+    "labels": {"t": "Position on the way, $t$", "loss": "Loss / that of the output zero"},
+    "names": {"spare": "through a spare unit", "line": "straight line"},
+    "log": "y",
+    "floor": 1e-34,
+    "level": FLAT,
+    "width": 1.4 * COLUMN,
+}
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,9 @@ class SymmetryLimits(Experiment):
             sections=[
                 Section(
                     "The way to a permuted copy",
-                    figures={"arc": arc_figure(arcs)},
+                    figures={
+                        "arc": plot.panels(arcs.to_pandas(), "t", "loss", by="curve", look=LOOK)
+                    },
                     tables={"arcs": arcs},
                     captions={
                         "arc": "Loss of a ReLU network with one spare unit on the way to a "
@@ -125,76 +134,50 @@ def as_expected(row: Mapping[str, Any]) -> bool:
 
 def formula_claim(row: Mapping[str, Any]) -> Claim:
     """One change of the parameters."""
-    kept = row["kept"]
-    return Claim(
-        f"the function {'stays' if kept else 'changes'} if {row['change']}",
-        "closed form" if kept else "control",
-        f"relative change at {f'most {KEPT:.0e}' if kept else f'least {CHANGED:.0e}'}",
-        f"{row['relative']:.1e}",
-        as_expected(row),
-        id=f"function-{'stays' if kept else 'changes'}/{row['change']}",
+    what = "stays" if row["kept"] else "changes"
+    id, told = f"function-{what}/{row['change']}", f"the function {what} if {row['change']}"
+    judge, limit, source = (
+        (claims.at_most, KEPT, "closed form")
+        if row["kept"]
+        else (claims.at_least, CHANGED, "control")
     )
+    return judge(id, told, row["relative"], limit, source=source, of="relative change")
 
 
 def semi_permutation_claim(departure: float) -> Claim:
     """Semi-permutations are no subset of the orthogonal matrices."""
-    return Claim(
+    return claims.at_least(
+        "semi-permutation",
         "a semi-permutation, which leaves a ReLU network's function, need not be orthogonal",
-        f"closed form; against {GLMC}, as printed",
-        "the largest entry of M^T M - 1 is at least 0.1",
-        f"{departure:.3g}",
-        departure >= 0.1,
-        id="semi-permutation",
+        departure,
+        0.1,
+        of="the largest entry of M^T M - 1 is",
+        source=f"closed form; against {GLMC}, as printed",
     )
 
 
 def arc_claims(tops: Mapping[str, float]) -> list[Claim]:
     """Through a spare unit the loss stays zero, and on the line it does not."""
+    spare = "through a spare unit a permutation is a continuous path of zero loss (ReLU)"
+    line, of = "the straight line to the same permuted copy is blocked (ReLU)", "relative loss"
+    simsek = "Simsek et al. 2021"
     return [
-        Claim(
-            "through a spare unit a permutation is a continuous path of zero loss (ReLU)",
-            "Simsek et al. 2021",
-            f"loss at most {FLAT:.0e} of that of the output zero",
-            f"{tops['spare']:.1e}",
-            tops["spare"] <= FLAT,
-            id="spare-unit-path",
-        ),
-        Claim(
-            "the straight line to the same permuted copy is blocked (ReLU)",
-            "control",
-            f"largest loss at least {BARRIER:.0e} of that of the output zero",
-            f"{tops['line']:.2g}",
-            tops["line"] >= BARRIER,
-            id="line-is-blocked",
-        ),
+        claims.at_most("spare-unit-path", spare, tops["spare"], FLAT, of=of, source=simsek),
+        claims.at_least("line-is-blocked", line, tops["line"], BARRIER, of=of, source="control"),
     ]
 
 
 def rank_claims(ranks: pa.Table) -> list[Claim]:
     """The mean of two products has twice the rank that a head can have."""
-    rows = ranks.to_pylist()
-    doubled = sum(row["mean of products"] == 2 * row["size"] for row in rows)
-    kept = sum(row["mean of factors"] == row["end"] == row["size"] for row in rows)
-    lost = numbers(ranks, "lost")
+    rows = ranks.to_pandas()
+    told = "half way between two heads the mean of their query-key products has twice the rank of "
+    told += "a head, so that no head of that size computes it"
+    doubled, factors = rows["mean of products"] == 2 * rows["size"], rows["mean of factors"]
+    kept = (factors == rows["end"]) & (rows["end"] == rows["size"])
+    mean, source = "the mean of the factors has the rank of a head", f"{GLMC}, limitations"
     return [
-        Claim(
-            "half way between two heads the mean of their query-key products has twice the rank "
-            "of a head, so that no head of that size computes it",
-            f"{GLMC}, limitations",
-            f"twice, for {len(rows)} of {len(rows)} sizes",
-            f"{doubled} of {len(rows)}; {100 * lost.min():.0f} % to {100 * lost.max():.0f} % of "
-            "the square norm lie outside",
-            doubled == len(rows),
-            id="mean-of-products",
-        ),
-        Claim(
-            "the mean of the factors has the rank of a head",
-            "control",
-            f"{len(rows)} of {len(rows)} sizes",
-            f"{kept} of {len(rows)}",
-            kept == len(rows),
-            id="mean-of-factors",
-        ),
+        claims.counts("mean-of-products", told, doubled, source=source, of="sizes"),
+        claims.counts("mean-of-factors", mean, kept, source="control", of="sizes"),
     ]
 
 
@@ -202,42 +185,7 @@ def position_claim(groups: pa.Table) -> Claim:
     """Rotary positions leave d of the d^2 dimensions of queries and keys."""
     rows = groups.to_pylist()
     # In both networks the product of the values with the outputs has no symmetry of its own.
-    right = sum((row["none"], row["rotary"]) == (row["size"] ** 2, row["size"]) for row in rows)
-    return Claim(
-        "rotary positions break the symmetry of queries and keys: of the d^2 dimensions of a head "
-        "of d entries they leave d, a rotation and a scaling of each plane",
-        f"{GLMC}; closed form",
-        f"{len(rows)} of {len(rows)} sizes",
-        f"{right} of {len(rows)}: "
-        + ", ".join(f"d = {row['size']}: {row['none']} and {row['rotary']}" for row in rows),
-        right == len(rows),
-        id="rotary",
-    )
-
-
-def arc_figure(arcs: pa.Table) -> Any:
-    """The loss along both ways, on a logarithmic axis."""
-    from matplotlib.figure import Figure
-
-    names = {"spare": "through a spare unit", "line": "straight line"}
-    with style():
-        figure = Figure(figsize=(1.4 * COLUMN, 2.4))
-        axis = figure.subplots()
-        for (curve, label), (colour, marker, dashes) in zip(names.items(), LOOKS, strict=False):
-            rows = where(arcs, curve=curve).to_pylist()
-            axis.plot(
-                [row["t"] for row in rows],
-                np.maximum([row["loss"] for row in rows], 1e-34),
-                color=colour,
-                linestyle=dashes,
-                marker=marker,
-                markersize=3,
-                markevery=max(1, len(rows) // 10),
-                label=label,
-            )
-        axis.axhline(FLAT, color="#4d4d4d", linewidth=0.8, linestyle=(0, (1, 2)))
-        axis.set_yscale("log")
-        axis.set_xlabel("Position on the way, $t$")
-        axis.set_ylabel("Loss / that of the output zero")
-        figure.legend(loc="outside upper center", ncols=2)
-    return figure
+    right = [(row["none"], row["rotary"]) == (row["size"] ** 2, row["size"]) for row in rows]
+    told = "rotary positions break the symmetry of queries and keys: of the d^2 dimensions of a "
+    told += "head of d entries they leave d, a rotation and a scaling of each plane"
+    return claims.counts("rotary", told, right, source=f"{GLMC}; closed form", of="sizes")

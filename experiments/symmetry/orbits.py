@@ -13,15 +13,24 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from experiments.symmetry.orbits_figures import FLOOR, blow_up_figure, orbit_figure
+from experiments.symmetry.orbits_figures import blow_up_figure
 from experiments.symmetry.orbits_stages import OrbitCurves, RescalingBlowUp, blow_up
-from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage
+from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage, claims, plot
 
 PAPER = "Zhao et al. 2025"
 TOLERANCE = {"float32": 1e-5, "float64": 1e-9}
 """The relative error of the midpoint's loss that is accepted."""
 
 FLAT, BARRIER = 1e-9, 1e-3
+FLOOR = 1e-34
+LOOK = {
+    "labels": {"t": "Position on the curve, $t$", "loss": "Loss / $||Y||^2$"},
+    "names": {"orbit": r"Orbit, $\exp(t \log g)\, w$", "line": "Straight line"},
+    "log": "y",
+    "floor": FLOOR,
+    "level": FLAT,
+    "legend": 3,
+}
 """Relative losses up to the first count as zero, from the second on as a barrier."""
 
 
@@ -76,7 +85,16 @@ class SymmetryOrbits(Experiment):
                 ),
                 Section(
                     "The orbit",
-                    figures={"orbit": orbit_figure(curves)},
+                    figures={
+                        "orbit": plot.panels(
+                            curves.to_pandas(),
+                            "t",
+                            "loss",
+                            by="network",
+                            columns="curve",
+                            look=LOOK,
+                        )
+                    },
                     tables={"curves": curves},
                     captions={
                         "orbit": "Loss on the curve exp(t log g) w and on the straight line to the "
@@ -105,66 +123,39 @@ class SymmetryOrbits(Experiment):
 
 def largest_losses(curves: pa.Table) -> dict[tuple[str, str], float]:
     """The largest loss of every network and curve."""
-    largest: dict[tuple[str, str], float] = {}
-    for row in curves.to_pylist():
-        name = row["network"], row["curve"]
-        largest[name] = max(largest.get(name, 0.0), row["loss"])
-    return largest
+    return dict(curves.to_pandas().groupby(["network", "curve"], sort=False).loss.max())
 
 
 def blow_up_claims(blown: pa.Table) -> list[Claim]:
     """The midpoint's loss is that of the formula, in both precisions."""
-    claims = []
-    for precision, tolerance in TOLERANCE.items():
-        errors = [
-            abs(row["loss"] - row["expected"]) / row["expected"]
-            for row in blown.to_pylist()
-            if row["precision"] == precision and row["expected"] > 0
-        ]
-        claims.append(
-            Claim(
-                "the loss half way to a scaling by m is (1 - 2^-(k+1) (1 + m^-k) (1 + m)^k)^2 "
-                f"||Y||^2, in {precision}",
-                f"{PAPER}, proposition 5.3",
-                f"relative error at most {tolerance:.0e}",
-                f"{max(errors):.1e}",
-                max(errors) <= tolerance,
-                id=f"blow-up/{precision}",
-            )
+    rows = blown.to_pandas().query("expected > 0")
+    errors = (abs(rows.loss - rows.expected) / rows.expected).groupby(rows.precision)
+    told = "the loss half way to a scaling by m is (1 - 2^-(k+1) (1 + m^-k) (1 + m)^k)^2 ||Y||^2"
+    source, of = f"{PAPER}, proposition 5.3", "relative error"
+    return [
+        claims.at_most(
+            f"blow-up/{each}",
+            f"{told}, in {each}",
+            errors.get_group(each),
+            limit,
+            source=source,
+            of=of,
         )
-    return claims
+        for each, limit in TOLERANCE.items()
+    ]
 
 
 def curve_claims(curves: pa.Table) -> list[Claim]:
     """Orbits of continuous symmetries are flat, lines are not, nor is the arc of a permutation."""
-    tops = largest_losses(curves)
-    claims = []
-    for (network, kind), loss in tops.items():
-        is_flat = kind == "orbit" and network != "ReLU, cycle"
+    found = []
+    for (network, kind), loss in largest_losses(curves).items():
         what = "curve exp(t log g) w" if kind == "orbit" else "straight line between its ends"
-        claims.append(
-            Claim(
-                f"the {what} {'is flat' if is_flat else 'is not flat'} ({network})",
-                PAPER if is_flat else "control",
-                f"loss at most {FLAT:.0e}" if is_flat else f"largest loss at least {BARRIER:.0e}",
-                f"{loss:.1e}",
-                loss <= FLAT if is_flat else loss >= BARRIER,
-                id=f"{'flat' if is_flat else 'blocked'}/{kind}/{network}",
-            )
-        )
-    end = max(
-        row["loss"]
-        for row in curves.to_pylist()
-        if row["network"] == "ReLU, cycle" and row["t"] == 1.0
-    )
-    return [
-        *claims,
-        Claim(
-            "at its end, where it is a permutation, the arc is back at loss zero (ReLU, cycle)",
-            "control",
-            f"loss at most {FLAT:.0e}",
-            f"{end:.1e}",
-            end <= FLAT,
-            id="arc-end",
-        ),
-    ]
+        if kind == "orbit" and network != "ReLU, cycle":
+            id, told = f"flat/{kind}/{network}", f"the {what} is flat ({network})"
+            found.append(claims.at_most(id, told, loss, FLAT, source=PAPER, of="loss"))
+        else:
+            id, told = f"blocked/{kind}/{network}", f"the {what} is not flat ({network})"
+            found.append(claims.at_least(id, told, loss, BARRIER, source="control", of="loss"))
+    end = curves.to_pandas().query("network == 'ReLU, cycle' and t == 1").loss
+    told = "at its end, where it is a permutation, the arc is back at loss zero (ReLU, cycle)"
+    return [*found, claims.at_most("arc-end", told, end, FLAT, source="control", of="loss")]

@@ -7,10 +7,7 @@ import pyarrow as pa
 
 from experiments.symmetry.orbits_stages import blow_up
 from mconn.experiment import style
-from mconn.experiment.figures import COLUMN, LOOKS, PAGE
-
-FLOOR = 1e-34
-"""Where a loss of exactly zero is drawn on a logarithmic axis."""
+from mconn.experiment.figures import COLUMN, LOOKS
 
 
 def blow_up_figure(blown: pa.Table) -> Any:
@@ -51,42 +48,4 @@ def blow_up_figure(blown: pa.Table) -> Any:
         axis.set_xlabel("Scaling of the hidden units, $m$")
         axis.set_ylabel("Loss at the midpoint / $||Y||^2$")
         figure.legend(loc="outside upper center", ncols=3)
-    return figure
-
-
-def orbit_figure(curves: pa.Table) -> Any:
-    """Losses along orbits and lines on a logarithmic axis, one panel per kind of curve."""
-    from matplotlib.figure import Figure
-
-    rows = curves.to_pylist()
-    networks = list(dict.fromkeys(row["network"] for row in rows))
-    with style():
-        figure = Figure(figsize=(PAGE, 2.7))
-        panels = figure.subplots(1, 2, sharey=True)
-        for panel, (kind, title) in zip(
-            panels,
-            (("orbit", r"Orbit, $\exp(t \log g)\, w$"), ("line", "Straight line")),
-            strict=True,
-        ):
-            for network, (colour, marker, dashes) in zip(networks, LOOKS, strict=False):
-                chosen = [r for r in rows if (r["network"], r["curve"]) == (network, kind)]
-                if chosen:
-                    panel.plot(
-                        [row["t"] for row in chosen],
-                        np.maximum([row["loss"] for row in chosen], FLOOR),
-                        color=colour,
-                        linestyle=dashes,
-                        marker=marker,
-                        markersize=3,
-                        markevery=max(1, len(chosen) // 8),
-                        markerfacecolor="white",
-                        label=network,
-                    )
-            panel.set_yscale("log")
-            panel.set_title(title)
-            panel.set_xlabel("Position on the curve, $t$")
-        panels[0].axhline(1e-9, color="#4d4d4d", linewidth=0.8, linestyle=(0, (1, 2)))
-        panels[0].set_ylabel("Loss / $||Y||^2$")
-        handles, names = panels[0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside upper center", ncols=3)
     return figure

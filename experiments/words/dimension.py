@@ -13,16 +13,27 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from experiments.words.dimension_figures import dimension_figure, optimum_figure, sample_figure
+from experiments.words.dimension_figures import dimension_figure
 from experiments.words.dimension_stages import ExactAccuracy, SampledAccuracy, SgnsOptimum
 from mconn import words
-from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage
+from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage, claims, plot
+from mconn.experiment.figures import COLUMN
 from mconn.experiment.tables import numbers, where
 
 PILOT = "pilots of this project"
 KORCHINSKI = "Korchinski et al. 2025"
 ADD, MULTIPLY = "3CosAdd", "3CosMul"
 
+SAMPLED = {
+    "labels": {"pairs": "Pairs of words in the corpus", "accuracy": "Accuracy of 3CosAdd"},
+    "log": "x",
+    "width": COLUMN,
+}
+OPTIMUM = {
+    "labels": {"dimension": "Dimension", "largest": "Largest distance (nats)"},
+    "log": "y",
+    "width": COLUMN,
+}
 REACHED = 0.03
 """The largest distance of a product w . c from the optimum that counts as none (nats)."""
 
@@ -90,20 +101,28 @@ class WordDimension(Experiment):
                 ),
                 Section(
                     "Finite corpora",
-                    figures={"sampled": sample_figure(sampled)},
+                    figures={
+                        "sampled": plot.panels(
+                            sampled.to_pandas(), "pairs", "accuracy", look=SAMPLED
+                        )
+                    },
                     tables={"sampled": sampled},
                     captions={
                         "sampled": f"3CosAdd at dimension {attributes + 1} of corpora of "
-                        "independent pairs, a point per corpus. Pairs that never occur count as 0."
+                        "independent pairs, mean and range. Pairs that never occur count as 0."
                     },
                 ),
                 Section(
                     "Trained vectors",
-                    figures={"optimum": optimum_figure(optimum, attributes + 1)},
+                    figures={
+                        "optimum": plot.panels(
+                            optimum.to_pandas(), "dimension", "largest", look=OPTIMUM
+                        )
+                    },
                     tables={"optimum": optimum},
                     captions={
                         "optimum": "The largest |w . c - (PMI - log 5)| after training SGNS on its "
-                        "exact objective with 5 negatives, a point per seed; dotted: the rank."
+                        "exact objective with 5 negatives, mean and range over seeds."
                     },
                 ),
             ],
@@ -118,14 +137,13 @@ class WordDimension(Experiment):
     def dimension_claim(self, exact: pa.Table, dimension: int, expected: float) -> Claim:
         """A known accuracy."""
         found = accuracy(exact, "PMI", ADD, dimension)
-        return Claim(
+        return claims.near(
+            f"accuracy/{dimension}",
             f"accuracy of 3CosAdd at dimension {dimension}, of the exact PMI",
-            f"{PILOT}; {KORCHINSKI}, in shape",
+            found,
             expected,
-            round(found, 3),
-            abs(found - expected) <= 0.05,
-            "± 0.05",
-            id=f"accuracy/{dimension}",
+            absolute=0.05,
+            source=f"{PILOT}; {KORCHINSKI}, in shape",
         )
 
 
@@ -154,33 +172,16 @@ def destruction_claims(exact: pa.Table, rank: int) -> list[Claim]:
     shifted = accuracy(exact, "PMI - log 5", ADD, rank)
     clipped = accuracy(exact, "positive PMI", ADD, rank)
     defect = float(numbers(kept, "defect")[0])
+    told = "at the rank of the PMI matrix, one more than there are attributes, analogies are exact "
+    constant = "the shift by log k takes nothing away: the constant is one of the directions"
+    clipping = "clipping the PMI at zero destroys the analogies"
+    known = f"{KORCHINSKI}; closed form"
     return [
-        Claim(
-            "at the rank of the PMI matrix, one more than there are attributes, analogies are "
-            "exact parallelograms",
-            f"{KORCHINSKI}; closed form",
-            "mean defect at most 1e-9",
-            f"{defect:.1e}",
-            defect <= 1e-9,
-            id="exact-at-rank",
+        claims.at_most(
+            "exact-at-rank", f"{told}parallelograms", defect, 1e-9, of="mean defect", source=known
         ),
-        Claim(
-            "the shift by log k takes nothing away: the constant is one of the directions",
-            "closed form",
-            1.0,
-            round(shifted, 3),
-            shifted >= 0.999,
-            id="shift",
-        ),
-        Claim(
-            "clipping the PMI at zero destroys the analogies",
-            PILOT,
-            0.2,
-            round(clipped, 3),
-            abs(clipped - 0.2) <= 0.1,
-            "± 0.1",
-            id="clipping",
-        ),
+        claims.near("shift", constant, shifted, 1, absolute=0.001, source="closed form"),
+        claims.near("clipping", clipping, clipped, 0.2, absolute=0.1, source=PILOT),
     ]
 
 
@@ -208,7 +209,7 @@ def optimum_claims(optimum: pa.Table, rank: int) -> list[Claim]:
         for dimension in sorted({row["dimension"] for row in rows if row["dimension"] < rank})
     }
     means = [values.mean() for values in fewer.values()]
-    claims = [
+    judged = [
         Claim(
             "SGNS factorises PMI - log k where the dimension is at least its rank: the largest "
             "difference of any product from it",
@@ -220,7 +221,7 @@ def optimum_claims(optimum: pa.Table, rank: int) -> list[Claim]:
         )
     ]
     if fewer:
-        claims.append(
+        judged.append(
             Claim(
                 "with fewer dimensions SGNS does not factorise it, and misses it the more, the "
                 "fewer they are",
@@ -236,4 +237,4 @@ def optimum_claims(optimum: pa.Table, rank: int) -> list[Claim]:
                 id="misses-below-rank",
             )
         )
-    return claims
+    return judged

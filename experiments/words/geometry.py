@@ -17,8 +17,8 @@ import pyarrow as pa
 from experiments.words.geometry_figures import distance_figure, error_figure
 from mconn import words
 from mconn.errors import ConfigError
-from mconn.experiment import Claim, Context, Experiment, Report, Result, Section, Stage
-from mconn.experiment.tables import numbers, where
+from mconn.experiment import Claim, Context, Experiment, Report, Result, Section, Stage, claims
+from mconn.experiment.tables import Frame, numbers, where
 
 ETHAYARAJH, ALLEN = "Ethayarajh et al. 2019", "Allen and Hospedales 2019"
 PILOT = "pilots of this project"
@@ -59,12 +59,8 @@ class Distances(Stage):
         found = [
             self.measured(spread, seed) for spread in self.spreads for seed in range(self.seeds)
         ]
-        return Result(
-            tables={
-                "correlations": pa.Table.from_pylist([row for row, _ in found]),
-                "pairs": pa.Table.from_pylist([pair for _, pairs in found for pair in pairs]),
-            }
-        )
+        pairs = [pair for _, pairs in found for pair in pairs]
+        return Result(tables={"correlations": [row for row, _ in found], "pairs": pairs})
 
     def measured(self, spread: float, seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """The row of one vocabulary, and pairs of the first ones."""
@@ -119,7 +115,7 @@ class AnalogyErrors(Stage):
     def run(self, inputs: Mapping[str, Any], context: Context) -> Result:
         """Question after question, the first half of them right."""
         del inputs, context
-        return Result(tables={"errors": pa.Table.from_pylist(list(self.rows()))})
+        return Result(tables={"errors": list(self.rows())})
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Right analogies, and random words in the place of their answer."""
@@ -182,7 +178,7 @@ class WordGeometry(Experiment):
             "tell how exact an analogy is?",
             summary="correlation of squared distance and -csPMI: "
             + ", ".join(f"{mean:.3f} at a spread of {spread:g}" for spread, mean in means.items()),
-            headline=headline(correlations, self.distances.spreads),
+            headline=headline(correlations),
             note=f"{2 ** len(self.distances.strengths)} words of binary attributes, exact "
             "probabilities, vectors of the exact PMI; spread: standard deviation of the logarithm "
             f"of a word's frequency; means over {self.distances.seeds} vocabularies. Conditions of "
@@ -217,15 +213,10 @@ class WordGeometry(Experiment):
         )
 
 
-def headline(correlations: pa.Table, spreads: tuple[float, ...]) -> pa.Table:
+def headline(correlations: pa.Table) -> Frame:
     """Means over vocabularies, a row per spread."""
-    rows = []
-    for spread in spreads:
-        here = where(correlations, spread=spread)
-        columns = ("correlation", "within", "across", "plane", "defect")
-        means = {name: f"{numbers(here, name).mean():.3g}" for name in columns}
-        rows.append({"spread": spread, **means})
-    return pa.Table.from_pylist(rows)
+    means = correlations.to_pandas().drop(columns="seed").groupby("spread", sort=False).mean()
+    return means.map("{:.3g}".format).reset_index()
 
 
 def correlation_claim(
@@ -268,33 +259,35 @@ def condition_claim(correlations: pa.Table) -> Claim:
 
 def error_claims(errors: pa.Table) -> list[Claim]:
     """The identity, and what a right analogy looks like."""
-    left = numbers(errors, "left").max()
-    right, wrong = (where(errors, right=answer) for answer in (True, False))
+    found = errors.to_pandas()
+    right, wrong = found[found.right], found[~found.right]
     return [
-        Claim(
+        claims.at_most(
+            "errors-add-up",
             "the three errors add up to what an analogy misses, for every context of every "
             "question",
-            f"{ALLEN}; identity",
-            "at most 1e-12 nats",
-            f"{left:.1e}",
-            bool(left <= 1e-12),
-            id="errors-add-up",
+            found.left,
+            1e-12,
+            unit="nats",
+            source=f"{ALLEN}; identity",
         ),
-        Claim(
+        claims.at_most(
+            "errors-vanish",
             "of a right analogy among words of independent attributes every one of them vanishes, "
             "for every context",
-            f"{ALLEN}; closed form",
-            "each at most 1e-12 nats",
-            f"{max(numbers(right, name).max() for name in ERRORS):.1e}",
-            bool(max(numbers(right, name).max() for name in ERRORS) <= 1e-12),
-            id="errors-vanish",
+            right[list(ERRORS)],
+            1e-12,
+            unit="nats",
+            source=f"{ALLEN}; closed form",
         ),
-        Claim(
+        claims.at_least(
+            "random-answer",
             "of an analogy with a random answer they do not vanish",
-            "control",
-            "sum above 0.1 nats in every question",
-            f"{numbers(wrong, 'sum').min():.2g}",
-            bool(numbers(wrong, "sum").min() > 0.1),
-            id="random-answer",
+            wrong["sum"],
+            0.1,
+            of="sum",
+            unit="nats",
+            source="control",
+            strict=True,
         ),
     ]

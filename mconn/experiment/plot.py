@@ -37,7 +37,8 @@ def panels(
             with ``base``; ``floor``, the lowest value drawn; ``bottom``, where the vertical axes
             begin; ``integers``, whether ticks are whole numbers; ``width`` and ``height`` of the
             figure, in inches; ``share``, as ``sharex`` and ``sharey``; ``level``, a dotted line;
-            ``legend``, how many names stand beside each other.
+            ``legend``, how many names stand beside each other; ``wrap``, how many of several `y`
+            stand beside each other.
         **options: the same as in `look`.
 
     Raises:
@@ -62,12 +63,20 @@ def panels(
     )
     across, curves = _values(frame, columns), _values(frame, by)
     sharing = {"sharex": True, "sharey": "row", **options.get("share", {})}
-    height = options.get("height", 0.5 + 1.7 * len(down))
+    grid: list[list[tuple[str, Any, Any]]] = [
+        [(value, row, column) for column in across] for value, row in down
+    ]
+    wrap = options.get("wrap", 0)
+    if wrap and not columns:
+        cells = [cell for row in grid for cell in row]
+        grid = [cells[i : i + wrap] for i in range(0, len(cells), wrap)]
+        sharing["sharey"] = False
+    height = options.get("height", 0.5 + 1.7 * len(grid))
     with style():
         figure = NewFigure(figsize=(options.get("width", PAGE), height))
-        axes = figure.subplots(len(down), len(across), squeeze=False, **sharing)
-        for i, (value, row) in enumerate(down):
-            for j, column in enumerate(across):
+        axes = figure.subplots(len(grid), len(grid[0]), squeeze=False, **sharing)
+        for i, line in enumerate(grid):
+            for j, (value, row, column) in enumerate(line):
                 panel = axes[i, j]
                 part = _where(_where(frame, rows, row), columns, column)
                 for curve, style_of in zip(curves, _looks(len(curves)), strict=True):
@@ -76,7 +85,7 @@ def panels(
                 _dress(panel, options)
                 if i == 0 and columns:
                     panel.set_title(names.get(column, str(column)))
-                if j == 0:
+                if j == 0 or wrap:
                     label = labels.get(value, value)
                     panel.set_ylabel(names.get(row, str(row)) if rows else label)
         for panel in axes[-1]:
