@@ -8,6 +8,7 @@ import textwrap
 from pathlib import Path
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
 PREAMBLE = """
@@ -19,6 +20,15 @@ if processes > 1:
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     jax.distributed.initialize(f"127.0.0.1:{port}", processes, process)
 """
+
+
+COMPILING = {
+    "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+    "JAX_COMPILATION_CACHE_DIR": str(jax.config.jax_compilation_cache_dir),
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+}
+"""Programs are compiled as in the tests, and kept with theirs."""
 
 
 class Examples(NamedTuple):
@@ -43,7 +53,7 @@ def run(program: str, *arguments: str, devices: int, processes: int = 1) -> None
                 *arguments,
             ],
             cwd=root,
-            env={**os.environ, "PYTHONPATH": str(root)},
+            env={**os.environ, **COMPILING, "PYTHONPATH": str(root)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

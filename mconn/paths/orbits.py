@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from mconn.checks import check_kind
 from mconn.errors import SymmetryError
 from mconn.paths import domain
 from mconn.paths.path import Path
@@ -54,7 +55,7 @@ class Orbit(Path):
 
 
 def orbit(group: Group, element: Element, params: Params) -> Orbit:
-    """The orbit arc from ``params`` to ``act(symmetry, element, params)``.
+    """The orbit arc from ``params`` to ``act(group, element, params)``.
 
     Args:
         group: the group of the network, discovered.
@@ -66,8 +67,9 @@ def orbit(group: Group, element: Element, params: Params) -> Orbit:
             has none; see `mconn.paths.spare` for arcs of permutations.
         StructureError: if the network or the element is not of this group.
     """
+    check_kind("group", group, Group, "make it with symmetry.discover")
     end = act(group, element, params)
-    return arc(group, log(group, element), params, end)
+    return _arc(group, log(group, element), params, end)
 
 
 def orbit_along(group: Group, tangent: Tangent, params: Params) -> Orbit:
@@ -77,6 +79,7 @@ def orbit_along(group: Group, tangent: Tangent, params: Params) -> Orbit:
         SymmetryError: if the vector has a part of a generator that is not continuous.
         StructureError: if the network is not of this group.
     """
+    check_kind("group", group, Group, "make it with symmetry.discover")
     continuous = {g.name for g in group.generators if g.kind in CONTINUOUS}
     foreign = [name for name in tangent if name not in continuous]
     if foreign:
@@ -85,11 +88,10 @@ def orbit_along(group: Group, tangent: Tangent, params: Params) -> Orbit:
             f"the continuous ones are {', '.join(sorted(continuous)) or 'none'}"
         )
     end = act(group, exp(group, tangent), params)
-    return arc(group, tangent, params, end)
+    return _arc(group, tangent, params, end)
 
 
-def arc(group: Group, tangent: Tangent, params: Params, end: Params) -> Orbit:
-    """The arc between two ends, of the continuous generators alone."""
+def _arc(group: Group, tangent: Tangent, params: Params, end: Params) -> Orbit:
     parts = {name: jnp.asarray(part) for name, part in tangent.items()}
     return Orbit(params, end, parts, group.restricted(CONTINUOUS))
 

@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int
 
+from mconn.checks import check_kind
 from mconn.errors import SymmetryError
 from mconn.paths import domain
 from mconn.paths.path import Path
@@ -166,7 +167,7 @@ def cycles(order: Int[np.ndarray, "units"]) -> list[list[int]]:
 
 
 def stepwise(group: Group, element: Element, params: Params) -> Rearranged:
-    """The step-wise curve from ``params`` to ``act(symmetry, element, params)``.
+    """The step-wise curve from ``params`` to ``act(group, element, params)``.
 
     Args:
         group: the group of the network.
@@ -177,6 +178,7 @@ def stepwise(group: Group, element: Element, params: Params) -> Rearranged:
         SymmetryError: if the element is the identity or is no permutation; names the generator.
         StructureError: if the network or the element is not of this group.
     """
+    check_kind("group", group, Group, "make it with symmetry.discover")
     act(group, element, params)
     arrangements = {}
     for generator in permuted_generators(group, element):

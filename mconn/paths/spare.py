@@ -14,6 +14,7 @@ import jax
 import numpy as np
 from jaxtyping import Int
 
+from mconn.checks import check_kind
 from mconn.errors import SymmetryError
 from mconn.paths.compose import concatenate
 from mconn.paths.families import line
@@ -33,7 +34,7 @@ from mconn.types import Params
 def through_spare(
     group: Group, element: Element, params: Params, spares: Mapping[str, int] | None = None
 ) -> Path:
-    """The arc from ``params`` to ``act(symmetry, element, params)`` on which the function stays.
+    """The arc from ``params`` to ``act(group, element, params)`` on which the function stays.
 
     The units must meet only in the leaves that read them: a normaliser that takes its mean over
     them (LayerNorm) sees the spare unit too, and so does a softmax over them. The group does not
@@ -53,16 +54,17 @@ def through_spare(
             or no unit is spare, or it is not known which leaves read the units.
         StructureError: if the network or the element is not of this group.
     """
+    check_kind("group", group, Group, "make it with symmetry.discover")
     end = act(group, element, params)
     moved = permuted_generators(group, element)
     given = spares or {}
     units, freed = {}, params
     for generator in moved:
-        units[generator.name], twin = spare_unit(generator, params, given.get(generator.name))
+        units[generator.name], twin = _spare_unit(generator, params, given.get(generator.name))
         if twin is not None:
-            freed = without(generator, freed, units[generator.name], twin)
+            freed = _without(generator, freed, units[generator.name], twin)
     arrangements = {
-        generator.name: moves(np.asarray(element[generator.name]), units[generator.name])
+        generator.name: _moves(np.asarray(element[generator.name]), units[generator.name])
         for generator in moved
     }
     arc = rearranged(group, freed, arrangements)
@@ -78,15 +80,15 @@ def find_spare(group: Group, name: str, params: Params) -> int:
         SymmetryError: if there is none.
         KeyError: if no generator has this name.
     """
-    return spare_unit(group[name], params, None)[0]
+    return _spare_unit(group[name], params, None)[0]
 
 
-def spare_unit(generator: Generator, params: Params, given: int | None) -> tuple[int, int | None]:
+def _spare_unit(generator: Generator, params: Params, given: int | None) -> tuple[int, int | None]:
     """The spare unit, and the unit that it duplicates if it is not dead already."""
-    check_roles(generator)
+    _check_roles(generator)
     leaves = {name: np.asarray(leaf) for name, leaf in named_leaves(params).items()}
-    read = [units_of(generator, site, leaves[site.leaf]) for site in reading(generator)]
-    made = [units_of(generator, site, leaves[site.leaf]) for site in making(generator)]
+    read = [_units_of(generator, site, leaves[site.leaf]) for site in _reading(generator)]
+    made = [_units_of(generator, site, leaves[site.leaf]) for site in _making(generator)]
     is_dead = np.all([(units == 0).all(axis=1) for units in read], axis=0)
     candidates = [i for i in range(generator.size) if given is None or i == given]
     for unit in candidates:
@@ -105,7 +107,7 @@ def spare_unit(generator: Generator, params: Params, given: int | None) -> tuple
     )
 
 
-def check_roles(generator: Generator) -> None:
+def _check_roles(generator: Generator) -> None:
     """Refuse a generator of which it is not known what makes and what reads its units."""
     if generator.fibres:
         raise SymmetryError(
@@ -119,31 +121,28 @@ def check_roles(generator: Generator) -> None:
                 f"leaf '{site.leaf}' {both} the units of '{generator.name}', so they cannot be "
                 "moved through a spare unit: discover the group from a network with separate leaves"
             )
-    if not reading(generator) or not making(generator):
+    if not _reading(generator) or not _making(generator):
         raise SymmetryError(
-            f"no leaf {'reads' if making(generator) else 'makes'} the units of "
+            f"no leaf {'reads' if _making(generator) else 'makes'} the units of "
             f"'{generator.name}', so none of them can be spare"
         )
 
 
-def reading(generator: Generator) -> list[Site]:
-    """The sites that read the units."""
+def _reading(generator: Generator) -> list[Site]:
     return [site for site in generator.sites if site.reads]
 
 
-def making(generator: Generator) -> list[Site]:
-    """The sites that make the units."""
+def _making(generator: Generator) -> list[Site]:
     return [site for site in generator.sites if site.makes]
 
 
-def units_of(generator: Generator, site: Site, leaf: np.ndarray) -> np.ndarray:
-    """The units of a leaf, in rows."""
+def _units_of(generator: Generator, site: Site, leaf: np.ndarray) -> np.ndarray:
     return View(generator, site, leaf.shape).read(leaf)
 
 
-def without(generator: Generator, params: Params, unit: int, twin: int) -> Params:
+def _without(generator: Generator, params: Params, unit: int, twin: int) -> Params:
     """The network in which the outgoing weights of a unit were moved to another unit."""
-    sites = {site.leaf: site for site in reading(generator)}
+    sites = {site.leaf: site for site in _reading(generator)}
 
     def move(path: tuple, leaf: np.ndarray) -> np.ndarray:
         site = sites.get(leaf_name(path))
@@ -159,7 +158,7 @@ def without(generator: Generator, params: Params, unit: int, twin: int) -> Param
     return jax.tree_util.tree_map_with_path(move, params)
 
 
-def moves(part: Int[np.ndarray, "units"], spare: int) -> Arrangement:
+def _moves(part: Int[np.ndarray, "units"], spare: int) -> Arrangement:
     """The knots of a permutation through a spare unit; two segments move a unit.
 
     A cycle of length l takes l + 1 moves, and the one that the spare unit belongs to l - 1.

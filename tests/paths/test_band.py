@@ -2,24 +2,50 @@ import dataclasses
 import math
 from typing import Any
 
-import elastic_bands as known
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from curves import along, assert_bits_equal, distance, entry, mixture, network
 from jax.flatten_util import ravel_pytree
 from notes import Notes
-from test_path import assert_bits_equal, network
 
 from mconn import landscape, paths, trees
 from mconn.data import Split
 from mconn.errors import CheckpointError, ConfigError, DataError, DivergenceError, StructureError
 from mconn.paths import BandConfig, Cycle, elastic_band
 from mconn.paths.band import auto, program
-from mconn.paths.band.auto import batches, rule_of
+from mconn.paths.band.auto import batches, inserted, rule_of, sagging
 from mconn.paths.band.program import begin, run_steps, tangent_weights
 from mconn.training import Optimiser, transformation
+
+DEEP, SHALLOW = np.array([-0.558224, 1.441726]), np.array([0.623499, 0.028038])
+"""The two deepest minima of the potential of Mueller and Brown (1979)."""
+
+SADDLE = -40.66484
+"""The highest point of its lowest path between them."""
+
+
+def mueller_brown(params, batch):
+    x, y = params["x"]
+    height = jnp.array([-200.0, -100.0, -170.0, 15.0])
+    a, b, c = (
+        jnp.array([-1.0, -1.0, -6.5, 0.7]),
+        jnp.array([0.0, 0.0, 11.0, 0.6]),
+        jnp.array([-10.0, -10.0, -6.5, 0.7]),
+    )
+    dx, dy = x - jnp.array([1.0, 0.0, -0.5, -1.0]), y - jnp.array([0.0, 0.5, 1.5, 1.0])
+    energy = jnp.sum(height * jnp.exp(a * dx**2 + b * dx * dy + c * dy**2))
+    return {"loss": jnp.full(len(batch), energy)}
+
+
+NO_EXAMPLES = np.zeros(4, np.float32)
+
+
+def at(x):
+    return {"x": np.asarray(x, np.float32)}
+
 
 SGD = Optimiser("sgd", learning_rate=1e-4, momentum=0.9, schedule="constant")
 
@@ -31,66 +57,72 @@ def config(*cycles, **changes):
 
 
 def mueller_band(band, bends=5, **changes):
-    chain = paths.chain(known.at(known.DEEP), known.at(known.SHALLOW), bends)
-    return elastic_band(
-        known.mueller_brown, chain, known.NO_EXAMPLES, band, jax.random.key(0), **changes
-    )
+    chain = paths.chain(at(DEEP), at(SHALLOW), bends)
+    return elastic_band(mueller_brown, chain, NO_EXAMPLES, band, jax.random.key(0), **changes)
 
 
 CYCLES = (Cycle(500), Cycle(insert=4), Cycle(), Cycle(insert=0, learning_rate=2e-5))
+SHORT = (Cycle(30), Cycle(insert=2), Cycle(insert=0))
 
 
-def test_the_highest_point_of_a_band_converges_to_the_saddle():
-    found = mueller_band(config(*CYCLES))
+@pytest.fixture(scope="module")
+def found():
+    return mueller_band(config(*CYCLES))
+
+
+@pytest.fixture(scope="module")
+def short():
+    return mueller_band(config(*SHORT))
+
+
+def test_the_highest_point_of_a_band_converges_to_the_saddle(found):
     saddles = [record.saddle for record in found.history]
-    assert saddles[0] > known.SADDLE + 50
-    assert saddles[1] > known.SADDLE + 0.5
-    assert saddles[-1] == pytest.approx(known.SADDLE, abs=0.15)
+    assert saddles[0] > SADDLE + 50
+    assert saddles[1] > SADDLE + 0.5
+    assert saddles[-1] == pytest.approx(SADDLE, abs=0.15)
     pivots = [record.pivots for record in found.history]
     assert pivots[0] == pivots[1] < pivots[2] < pivots[3] == pivots[4]
 
 
 def test_springs_lead_to_the_same_saddle_and_keep_pivots_apart():
     found = mueller_band(config(Cycle(2000, 2e-5), spring=1000.0), bends=11)
-    assert found.history[-1].saddle == pytest.approx(known.SADDLE, abs=1)
+    assert found.history[-1].saddle == pytest.approx(SADDLE, abs=1)
     lengths = np.diff(found.history[-1].arc_length[found.history[-1].is_pivot])
     assert lengths.max() < 1.3 * lengths.min()
 
 
-def test_redistribution_holds_every_segment_at_its_share():
-    first = mueller_band(config(Cycle(300)))
-    record = first.history[-1]
+def test_redistribution_holds_every_segment_at_its_share(found):
+    record = found.history[1]
     lengths = np.diff(record.arc_length[record.is_pivot])
     np.testing.assert_allclose(lengths / lengths.sum(), 1 / 6, rtol=0.03)
 
 
 def test_ends_are_exact_to_the_bit_and_inputs_stay_as_they_were():
-    a, b = known.at(known.DEEP), known.at(known.SHALLOW)
-    found = mueller_band(config(*CYCLES))
-    assert_bits_equal(trees.index(found.path.controls, 0), a)
-    assert_bits_equal(trees.index(found.path.controls, -1), b)
-    assert_bits_equal(found.path(1.0), b)
-    assert_bits_equal(a, known.at(known.DEEP))
+    a, b = at(DEEP), at(SHALLOW)
+    chain = paths.chain(a, b, 5)
+    kept = trees.to_numpy(chain)
+    path = elastic_band(mueller_brown, chain, NO_EXAMPLES, config(*SHORT), None).path
+    assert_bits_equal(entry(path.controls, 0), a)
+    assert_bits_equal(entry(path.controls, -1), b)
+    assert_bits_equal(chain, kept)
 
 
-def test_the_profile_of_a_record_is_that_of_the_path():
-    found = mueller_band(config(Cycle(100), Cycle(insert=2)))
+def test_the_profile_of_a_record_is_that_of_the_path(found):
     record = found.history[-1]
-    ts = np.linspace(0, 1, len(record.losses))
-    losses = [float(known.mueller_brown(found.path(t), [0])["loss"][0]) for t in ts]
+    ts = np.linspace(0, 1, len(record.losses), dtype=np.float32)
+    points = along(found.path, ts)
+    losses = jax.jit(jax.vmap(lambda p: mueller_brown(p, [0])["loss"][0]))(points)
     np.testing.assert_allclose(record.losses, losses, rtol=1e-4, atol=1e-3)
-    np.testing.assert_allclose(record.arc_length, found.path.arc_length(ts), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(record.arc_length, found.path.arc_length(ts), rtol=1e-4, atol=1e-4)
     assert record.saddle == record.losses.max()
     assert record.length == record.arc_length[-1]
     assert record.is_pivot.sum() == record.pivots == found.path.count
 
 
-def test_samples_and_evaluations_are_counted():
-    found = mueller_band(config(Cycle(10), Cycle(20, insert=2)))
-    pivots = [record.pivots for record in found.history]
-    assert pivots == [7, 7, 9]
-    assert found.samples == 4 * (10 * 5 + 20 * 7)
-    assert found.evaluations == 4 * (61 + 61 + 81) + 2 * 4
+def test_samples_and_evaluations_are_counted(short):
+    assert [record.pivots for record in short.history] == [7, 7, 9, 9]
+    assert short.samples == 4 * 30 * (5 + 7 + 7)
+    assert short.evaluations == 4 * (61 + 61 + 81 + 81) + 2 * 4
 
 
 def linear(params, x):
@@ -103,21 +135,30 @@ def classified(examples=23):
     return Split(inputs, generator.integers(0, 3, examples).astype(np.int32))
 
 
-LOSS = landscape.Classification(linear)
+def with_statistics(seed):
+    return {"params": network(seed), "batch_stats": {"mean": np.full(3, 100.0 * seed, "f4")}}
 
 
-def test_the_whole_chain_is_evaluated_on_every_example_of_the_data_asked_for():
-    chain, train, other = paths.chain(network(0), network(1)), classified(), classified(1003)
-    found = elastic_band(
-        LOSS, chain, train, config(Cycle(1)), jax.random.key(0), dense_data=other
-    ).history[0]
-    ts = np.linspace(0, 1, len(found.losses))
-    expected = landscape.evaluate(LOSS, chain, ts, other).mean("loss")
-    np.testing.assert_allclose(found.losses, expected, rtol=1e-5)
+LOSS = landscape.Classification(lambda params, x: linear(params["params"], x))
+
+
+def test_the_chain_is_evaluated_on_the_data_asked_for_and_statistics_are_held():
+    train, other = classified(), classified(1003)
+    chain = paths.chain(with_statistics(0), with_statistics(1), 3)
+    found = elastic_band(LOSS, chain, train, config(Cycle(20)), dense_data=other)
+    assert_bits_equal(found.path.controls["batch_stats"], chain.controls["batch_stats"])
+    record = found.history[0]  # whose length is that of the leaves that are trained
+    assert record.length == pytest.approx(distance(network(0), network(1)), rel=1e-5)
+    for t, loss in zip(np.linspace(0, 1, len(record.losses)), record.losses, strict=True):
+        point = mixture([network(0), network(1)], [1 - t, t])
+        logits = other.inputs @ point["kernel"] + point["bias"][0]
+        chosen = np.take_along_axis(logits, other.labels[:, None], 1)[:, 0]
+        expected = (np.log(np.exp(logits).sum(axis=1)) - chosen).mean()
+        assert loss == pytest.approx(expected, rel=1e-5)
 
 
 def cross_entropy(params, batch):
-    """As `LOSS`, but in the precision of the network."""
+    """In the precision of the network."""
     logits = linear(params, batch.inputs)
     return {"loss": optax.softmax_cross_entropy_with_integer_labels(logits, batch.labels)}
 
@@ -152,8 +193,8 @@ def test_steps_are_those_of_a_loop_over_pivots_on_the_same_batches(one_by_one, m
             expected = steps_pivot_by_pivot(nets, shares, data, rows, rates, spring, decay)
             np.testing.assert_allclose(flat(state.controls), expected, rtol=1e-12, atol=1e-12)
             assert losses.shape == (2, 2)
-            assert_bits_equal(trees.index(state.controls, 0), nets[0])
-            assert_bits_equal(trees.index(state.controls, 3), nets[3])
+            assert_bits_equal(entry(state.controls, 0), nets[0])
+            assert_bits_equal(entry(state.controls, 3), nets[3])
 
 
 def double(seed):
@@ -173,6 +214,7 @@ def steps_pivot_by_pivot(nets, shares, data, rows, rates, spring, decay):
     def loss(row, batch):
         return cross_entropy(restore(row), batch)["loss"].mean() + 0.5 * decay * row @ row
 
+    loss, slope = jax.jit(loss), jax.jit(jax.grad(loss))
     velocity = np.zeros_like(band)
     for chosen, rate in zip(rows, rates, strict=True):
         batch = Split(data.inputs[chosen], data.labels[chosen])
@@ -180,7 +222,7 @@ def steps_pivot_by_pivot(nets, shares, data, rows, rates, spring, decay):
         length = np.linalg.norm(np.diff(band, axis=0), axis=1).sum()
         new = band.copy()
         for i in range(1, len(band) - 1):
-            gradient = np.asarray(jax.grad(loss)(band[i], batch))
+            gradient = np.asarray(slope(band[i], batch))
             tangent = henkelman_jonsson(band[i - 1 : i + 2], losses[i - 1 : i + 2])
             change = gradient - (gradient @ tangent) * tangent
             if np.isfinite(spring):
@@ -249,9 +291,8 @@ def test_every_example_is_seen_once_in_a_pass_and_cycles_differ():
     assert not np.array_equal(rows, batches((0, 7, 2), examples=23, size=4, steps=12))
 
 
-def test_a_band_that_was_stopped_ends_with_the_same_bits(tmp_path):
-    band = config(Cycle(30), Cycle(insert=2), Cycle(insert=0))
-    whole = mueller_band(band)
+def test_a_band_that_was_stopped_ends_with_the_same_bits(tmp_path, short):
+    band, whole = config(*SHORT), short
 
     class Stop(Exception):
         pass
@@ -279,37 +320,19 @@ def test_a_band_that_was_stopped_ends_with_the_same_bits(tmp_path):
         mueller_band(config(Cycle(31)), keeper=tmp_path / "band")
 
 
-def test_a_second_band_of_the_same_shapes_is_not_compiled_again():
-    band = config(Cycle(10), Cycle(insert=0, learning_rate=1e-5))
-    mueller_band(band)
+def test_a_second_band_of_the_same_shapes_is_not_compiled_again(short):
     compiled: Any = run_steps
     before = compiled._cache_size()
-    chain = paths.chain(known.at(known.SHALLOW), known.at(known.DEEP), 5)
-    other = dataclasses.replace(band, cycles=(Cycle(10, 1e-6), Cycle(20), Cycle(10)))
-    elastic_band(known.mueller_brown, chain, known.NO_EXAMPLES + 1, other, jax.random.key(3))
-    assert compiled._cache_size() - before == 1  # twenty steps in one call
-
-
-def test_statistics_of_normalisers_are_held_and_do_not_count_in_lengths():
-    def with_statistics(seed):
-        return {"params": network(seed), "batch_stats": {"mean": np.full(3, 100.0 * seed, "f4")}}
-
-    def apply(params, x):
-        return linear(params["params"], x)
-
-    chain = paths.chain(with_statistics(0), with_statistics(1), 3)
-    found = elastic_band(
-        landscape.Classification(apply), chain, classified(), config(Cycle(20)), jax.random.key(0)
-    )
-    assert_bits_equal(found.path.controls["batch_stats"], chain.controls["batch_stats"])
-    alone = trees.distance(network(0), network(1))
-    assert found.history[0].length == pytest.approx(float(alone), rel=1e-5)
+    chain = paths.chain(at(SHALLOW), at(DEEP), 5)
+    other = config(Cycle(30, 1e-6), Cycle(), Cycle(60))
+    elastic_band(mueller_brown, chain, NO_EXAMPLES + 1, other, jax.random.key(3))
+    assert compiled._cache_size() - before == 1  # sixty steps in one call
 
 
 def test_other_optimisers_and_schedules_relax_a_band_too():
     adam = Optimiser("adam", learning_rate=0.01, schedule="cosine")
     found = mueller_band(config(Cycle(1000), optimiser=adam), bends=9)
-    assert found.history[-1].saddle == pytest.approx(known.SADDLE, abs=1)
+    assert found.history[-1].saddle == pytest.approx(SADDLE, abs=1)
 
 
 def diverging(params, batch):
@@ -318,19 +341,19 @@ def diverging(params, batch):
 
 
 def test_divergence_names_cycle_step_and_pivot():
-    chain = paths.through([known.at([0.0, 0]), known.at([0.5, 1.0]), known.at([1.0, 0])])
+    chain = paths.through([at([0.0, 0]), at([0.5, 1.0]), at([1.0, 0])])
     with pytest.raises(DivergenceError, match=r"pivot 1 is not finite at step 2 of cycle 1: lower"):
-        elastic_band(diverging, chain, known.NO_EXAMPLES, config(Cycle(5, 5.0)), jax.random.key(0))
-    high = paths.through([known.at([0.0, 0]), known.at([0.0, 1.8]), known.at([1.0, 0])])
+        elastic_band(diverging, chain, NO_EXAMPLES, config(Cycle(5, 5.0)), jax.random.key(0))
+    high = paths.through([at([0.0, 0]), at([0.0, 1.8]), at([1.0, 0])])
     with pytest.raises(DivergenceError, match=r"at t = 0.350 of the chain that was given"):
-        elastic_band(diverging, high, known.NO_EXAMPLES, config(), jax.random.key(0))
+        elastic_band(diverging, high, NO_EXAMPLES, config(), jax.random.key(0))
 
 
 def test_what_is_no_band_is_refused():
-    a, b = known.at([0.0, 0]), known.at([1.0, 0])
+    a, b = at([0.0, 0]), at([1.0, 0])
 
-    def band(path, data=known.NO_EXAMPLES):
-        return elastic_band(known.mueller_brown, path, data, config(), jax.random.key(0))
+    def band(path, data=NO_EXAMPLES):
+        return elastic_band(mueller_brown, path, data, config(), jax.random.key(0))
 
     with pytest.raises(StructureError, match="begins as a chain"):
         band(paths.bezier(a, b))
@@ -389,3 +412,26 @@ def test_momentum_is_that_of_optax():
         theirs, states[0] = optimiser.update(gradient, states[0])
         mine, states[1] = ours.update(gradient, states[1])
         np.testing.assert_allclose(0.1 * np.asarray(mine), np.asarray(theirs), rtol=1e-6)
+
+
+def test_pivots_are_missing_where_the_loss_exceeds_the_line_by_a_share_of_the_range():
+    dense = np.array([[0, 1, 2, 3], [3, 2.0, 2.9, 0], [0, 0.3, 0.2, 0]])
+    assert sagging(dense, 0.1, 5) == [(1, 2)]
+    assert sagging(dense, 0.09, 5) == [(1, 2), (2, 1)]
+    assert sagging(dense, 0.09, 1) == [(1, 2)]
+    assert sagging(dense, 0.09, 0) == []
+    assert sagging(dense, 0.7, 5) == []
+    assert sagging(np.ones((2, 4)), 0.0, 5) == []
+
+
+def test_inserted_pivots_lie_on_the_chain_and_share_the_length():
+    chain = paths.through([at([0, 0]), at([0, 3]), at([3, 3])])
+    controls = trees.to_numpy(chain.controls)
+    shares = np.array([0.4, 0.6], np.float32)
+    more, finer = inserted(controls, shares, [(0, 1), (1, 2)], 3)
+    np.testing.assert_allclose(more["x"], [[0, 0], [0, 1], [0, 3], [2, 3], [3, 3]])
+    np.testing.assert_allclose(finer, [0.4 / 3, 0.8 / 3, 0.4, 0.2], rtol=1e-6)
+    same, unchanged = inserted(controls, shares, [], 3)
+    np.testing.assert_array_equal(same["x"], chain.controls["x"])
+    np.testing.assert_array_equal(unchanged, shares)
+    assert jax.tree.structure(same) == jax.tree.structure(chain.controls)

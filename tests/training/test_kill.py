@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_train import Recorder, assert_same_bits
+from notes import Recorder
+from test_train import assert_same_bits
 
 from mconn.data import DataConfig, load
 from mconn.models import CNN
@@ -27,7 +28,7 @@ import conftest
 from mconn.data import load
 from mconn.training import train
 from test_kill import CONFIG
-from test_train import Recorder
+from notes import Recorder
 
 
 class Told(Recorder):

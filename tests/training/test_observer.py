@@ -3,7 +3,8 @@ from dataclasses import dataclass, replace
 import jax
 import numpy as np
 import pytest
-from test_train import CONFIG, Recorder, assert_same_bits
+from notes import Recorder
+from test_train import CONFIG, assert_same_bits
 
 from mconn.errors import CheckpointError, ConfigError
 from mconn.training import Observer, train

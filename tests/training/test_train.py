@@ -1,14 +1,13 @@
-from contextlib import contextmanager
 from dataclasses import replace
 
 import jax
 import numpy as np
 import pytest
+from notes import Recorder
 
 from mconn.data import DataConfig, load
 from mconn.errors import ConfigError, DivergenceError, StructureError
 from mconn.models import CNN, MLP
-from mconn.progress import Progress, Task
 from mconn.training import Optimiser, TrainConfig, train
 from mconn.training.train import _refuse_divergence
 from mconn.trees import named_leaves
@@ -21,34 +20,6 @@ CONFIG = TrainConfig(
     epochs=4,
     batch_size=25,
 )
-
-
-class Recorder(Progress):
-    """Progress that keeps its updates, and stops the training after some of them."""
-
-    def __init__(self, stop_after=None):
-        self.updates = []
-        self.lines = []
-        self.stop_after = stop_after
-
-    @contextmanager
-    def task(self, description, *, total, unit="step"):
-        recorder = self
-
-        class Recording(Task):
-            def update(self, completed, **fields):
-                recorder.updated(completed, fields)
-
-        self.started = (description, total, unit)
-        yield Recording()
-
-    def updated(self, completed, fields):
-        self.updates.append((completed, fields))
-        if completed == self.stop_after:
-            raise KeyboardInterrupt
-
-    def note(self, text):
-        self.lines.append(text)
 
 
 def assert_same_bits(a, b):
