@@ -23,31 +23,20 @@ from rich.table import Table
 
 from benchmarks.alignment.one_thread import alone
 from benchmarks.evaluation import network
-from mconn import landscape, trees
+from mconn import landscape, paths
 from mconn.data import Split
 from mconn.models import MLP
-from mconn.paths.band import BandConfig
-from mconn.paths.band.auto import rule_of
-from mconn.paths.band.program import begin, run_steps
 
 EXAMPLES = 10_000
 RATE, MOMENTUM = 0.01, 0.9
 
 
 def together(loss: Any, networks: list, data: Split, batch: int, steps: int) -> Callable:
-    """Steps of a band in this package."""
-    pivots, rule = len(networks), rule_of(BandConfig())
-    generator = np.random.default_rng(0)
-    rows = generator.integers(0, EXAMPLES, (steps, batch)).astype(np.int32)
-    state = begin(trees.stack(networks), rule)
-    arguments = (
-        np.full(pivots - 1, 1 / (pivots - 1), np.float32),
-        rows,
-        np.full(steps, RATE, np.float32),
-        np.ones((2, EXAMPLES), np.float32),
-        jax.device_put(data),
-    )
-    return lambda: jax.block_until_ready(run_steps(state, *arguments, eval_fn=loss, rule=rule))
+    """Steps of a band in this package, on few examples: it looks at all of them at its ends."""
+    chain, data = paths.through(networks), data.head(4 * batch)
+    cycles = (paths.Cycle(steps, RATE),)
+    config = paths.BandConfig(cycles, batch_size=batch, sub_points=1)
+    return lambda: paths.elastic_band(loss, chain, data, config, dense_data=data.head(1))
 
 
 def bare_gradients(loss: Any, networks: list, data: Split, batch: int, steps: int) -> Callable:

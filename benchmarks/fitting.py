@@ -20,9 +20,7 @@ from rich.table import Table
 from benchmarks.evaluation import measure
 from mconn import landscape, paths, trees
 from mconn.data import DataConfig, Split
-from mconn.meshes import complete
 from mconn.models import MLP
-from mconn.paths.fit_program import initialise, run_epoch
 from mconn.training import Optimiser, TrainConfig, build
 
 MODEL = MLP(512, 3)
@@ -50,23 +48,8 @@ def curve_epoch(
 ) -> Callable[[], object]:
     """An epoch of a curve."""
     config = paths.FitConfig(epochs=1, batch_size=batch_size, points=points, weight_decay=5e-4)
-    mesh, eval_fn = complete(None), landscape.Classification(MODEL.apply)
-    state = initialise(path, config, len(data) // batch_size)
-    state, path, data = jax.device_put((state, path, data))
-    key = jax.random.key(0)
-    return lambda: jax.block_until_ready(
-        run_epoch(
-            state,
-            path,
-            key,
-            np.int32(0),
-            data,
-            eval_fn=eval_fn,
-            config=config,
-            mesh=mesh,
-            together=False,
-        )
-    )
+    eval_fn, data = landscape.Classification(MODEL.apply), jax.device_put(data)
+    return lambda: paths.fit(eval_fn, path, data, config)
 
 
 def main(turns: int = 5, examples: int = 20_000, batch_size: int = 128) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from configs.fmnist_cnn import fmnist_cnn
 from experiments.lines.linear import LinearConnectivity
 from mconn.data import DataConfig
-from mconn.models.parts import Normaliser
+from mconn.models import Normaliser
 
 
 def cifar10_cnn(

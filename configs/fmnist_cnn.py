@@ -8,8 +8,7 @@ the statistics are recomputed at every point of the line; the report says so::
 
 from experiments.lines.linear import LinearConnectivity
 from mconn.data import DataConfig
-from mconn.models import CNN
-from mconn.models.parts import Normaliser
+from mconn.models import CNN, Normaliser
 from mconn.training import Optimiser, TrainConfig
 
 

@@ -10,8 +10,7 @@ test loss, MNIST). Under five minutes on two cores::
 """
 
 from experiments.many.models import ManyModels
-from mconn.data import DataConfig
-from mconn.data.dataset import Name
+from mconn.data import DataConfig, Name
 from mconn.models import MLP
 from mconn.training import Optimiser, TrainConfig
 

@@ -11,10 +11,8 @@ from typing import Literal
 
 from experiments.collapse.normalisers import NormaliserRepair
 from experiments.collapse.tables import Variant
-from mconn.data import DataConfig
-from mconn.data.dataset import Name
-from mconn.models import CNN, resnet20
-from mconn.models.parts import Normaliser
+from mconn.data import DataConfig, Name
+from mconn.models import CNN, Normaliser, resnet20
 from mconn.training import Optimiser, TrainConfig
 
 PUBLISHED: dict[int, tuple[float, float, float, float]] = {

@@ -111,8 +111,6 @@ def faults(file: str, text: str) -> Iterator[str]:
 
 
 KNOWN: set[str] = {
-    "mconn.data.dataset",
-    "mconn.data.folders",
     "mconn.diagnostics.measures",
     "mconn.experiment.claims",
     "mconn.experiment.code",
@@ -125,13 +123,6 @@ KNOWN: set[str] = {
     "mconn.experiment.tables",
     "mconn.features.angles",
     "mconn.features.cka",
-    "mconn.models.parts",
-    "mconn.models.transformer",
-    "mconn.paths.band",
-    "mconn.paths.band.auto",
-    "mconn.paths.band.program",
-    "mconn.paths.domain",
-    "mconn.paths.fit_program",
     "mconn.symmetry.action",
     "mconn.symmetry.discover",
     "mconn.symmetry.elements",

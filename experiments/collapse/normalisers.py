@@ -27,7 +27,7 @@ from mconn.errors import ConfigError
 from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage, claims as predicates
 from mconn.experiment.stages import Train
 from mconn.experiment.tables import gather
-from mconn.models.parts import Normaliser
+from mconn.models import Normaliser
 from mconn.training import TrainConfig
 
 CORRECTIONS: dict[Normaliser, Treatment] = {"none": "REPAIR", "batch": "reset", "layer": "REPAIR"}

@@ -14,7 +14,7 @@ from mconn import data, landscape, paths, trees
 from mconn.errors import ConfigError
 from mconn.experiment import Context, Result, Stage
 from mconn.experiment.stages import Train
-from mconn.paths import ControlledPath, FacesByVolume, FitConfig, LogVolume, domain
+from mconn.paths import SIMPLEX, ControlledPath, FacesByVolume, FitConfig, LogVolume
 from mconn.types import EvalFn, Params
 
 GROWN, RANDOM, INDEPENDENT = "fitted", "random directions", "other networks"
@@ -196,7 +196,7 @@ def formula_errors() -> dict[str, float]:
 def regular(vertices: int, precision: str) -> ControlledPath:
     """A regular simplex of side one."""
     rows = np.eye(vertices, dtype=precision) / np.sqrt(2, dtype=precision)
-    return ControlledPath({"row": rows}, domain.barycentric, domain.SIMPLEX, fixed=())
+    return ControlledPath({"row": rows}, SIMPLEX.mixture, SIMPLEX, fixed=())
 
 
 def with_volume(fit: FitConfig, weight: float) -> FitConfig:

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from experiments.symmetry.orbits_stages import random_arrays
 from mconn import paths, symmetry
 from mconn.experiment import Context, Result, Stage
-from mconn.models.transformer import rotated
+from mconn.models import rotated
 from mconn.trees import index
 from mconn.types import ApplyFn, Params
 

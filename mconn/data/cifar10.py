@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int, UInt8
 
-from mconn.data.dataset import Images
-from mconn.data.folders import find_folder
+from mconn.data.dataset import Images, find_folder
 from mconn.errors import DataError
 
 FILES = ("train.parquet", "test.parquet")
@@ -33,7 +32,7 @@ def read(data_dir: Path | None = None) -> Images:
     if folder is None:
         raise DataError(f"CIFAR-10's train.parquet is in none of the data folders: {REMEDY}")
     (train_pixels, train_labels), (test_pixels, test_labels) = (
-        read_parquet(folder / file) for file in FILES
+        _read_parquet(folder / file) for file in FILES
     )
     return Images(
         train_pixels=train_pixels,
@@ -45,7 +44,7 @@ def read(data_dir: Path | None = None) -> Images:
     )
 
 
-def read_parquet(
+def _read_parquet(
     path: Path,
 ) -> tuple[UInt8[np.ndarray, "n height width channels"], Int[np.ndarray, " n"]]:
     """Decode the columns ``img`` (a struct with the field ``bytes``) and ``label``.
@@ -59,7 +58,7 @@ def read_parquet(
         table = parquet.read_table(path, columns=["img", "label"])
         encoded = table.flatten()["img.bytes"].to_pylist()
         labels = table["label"].to_numpy().astype(np.int64)
-        pixels = np.stack([decode(image) for image in encoded])
+        pixels = np.stack([_decode(image) for image in encoded])
     except (ArrowException, OSError, KeyError, TypeError, ValueError) as error:
         raise DataError(
             f"{path} is truncated or is not CIFAR-10 ({' '.join(str(error).split())}): {REMEDY}"
@@ -67,7 +66,7 @@ def read_parquet(
     return pixels, labels
 
 
-def decode(image: Any) -> UInt8[np.ndarray, "height width channels"]:
+def _decode(image: Any) -> UInt8[np.ndarray, "height width channels"]:
     """The pixels of one PNG or JPEG image."""
     from PIL import Image
 

@@ -1,6 +1,9 @@
-"""What a data set is, and which one is asked for."""
+"""What a data set is, which one is asked for, and where its files are looked for."""
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import jax
@@ -8,7 +11,7 @@ import numpy as np
 from jaxtyping import Num
 
 from mconn.checks import check_choice
-from mconn.errors import ConfigError
+from mconn.errors import ConfigError, DataError
 
 Name = Literal["digits", "fashion_mnist", "cifar10"]
 Normalisation = Literal["unit", "channel"]
@@ -87,3 +90,38 @@ class DataConfig:
             raise ConfigError(f"validation is {self.validation}: hold out 0 examples or more")
         if self.subset is not None and self.subset < 1:
             raise ConfigError(f"subset is {self.subset}: keep at least 1 training example")
+
+
+def find_folder(
+    name: str, files: Sequence[str], data_dir: Path | None, system: Sequence[Path] = ()
+) -> Path | None:
+    """The first folder that holds files of a data set; None if there is no such folder.
+
+    Looked at in this order: ``data_dir``, ``$MCONN_DATA``, each followed by its sub-folder of
+    the data set's name, then the folders where a system package puts the files.
+
+    Raises:
+        DataError: if a folder that the user names does not exist, or the folder found holds only
+            some of the files.
+    """
+    named = [data_dir] if data_dir is not None else []
+    if os.environ.get("MCONN_DATA"):
+        named.append(Path(os.environ["MCONN_DATA"]))
+    for folder in named:
+        if not folder.is_dir():
+            raise DataError(
+                f"the data folder {folder} does not exist: create it, or name another one with "
+                "--data-dir or $MCONN_DATA"
+            )
+    candidates = [place for folder in named for place in (folder, folder / name)]
+    for folder in [*candidates, *system]:
+        present = [file for file in files if (folder / file).is_file()]
+        if present:
+            missing = [file for file in files if file not in present]
+            if missing:
+                raise DataError(
+                    f"{folder / missing[0]} is missing beside {present[0]}: "
+                    "put all the files of the data set into one folder"
+                )
+            return folder
+    return None

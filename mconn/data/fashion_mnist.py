@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from mconn.data.dataset import Images
-from mconn.data.folders import find_folder
+from mconn.data.dataset import Images, find_folder
 from mconn.errors import DataError
 
 SHAPE = (28, 28, 1)
@@ -37,19 +36,19 @@ def read(data_dir: Path | None = None) -> Images:
     """
     folder = find_folder("fashion-mnist", list(MD5), data_dir, SYSTEM_FOLDERS)
     train_images, train_labels, test_images, test_labels = (
-        fetch(file) if folder is None else folder / file for file in MD5
+        _fetch(file) if folder is None else folder / file for file in MD5
     )
     return Images(
-        train_pixels=read_idx(train_images, (60_000, *SHAPE[:2]))[..., None],
-        train_labels=read_idx(train_labels, (60_000,)),
-        test_pixels=read_idx(test_images, (10_000, *SHAPE[:2]))[..., None],
-        test_labels=read_idx(test_labels, (10_000,)),
+        train_pixels=_read_idx(train_images, (60_000, *SHAPE[:2]))[..., None],
+        train_labels=_read_idx(train_labels, (60_000,)),
+        test_pixels=_read_idx(test_images, (10_000, *SHAPE[:2]))[..., None],
+        test_labels=_read_idx(test_labels, (10_000,)),
         white=255,
         classes=10,
     )
 
 
-def fetch(file: str) -> Path:
+def _fetch(file: str) -> Path:
     """Download one file into the user's cache, unless it is there already.
 
     Raises:
@@ -73,7 +72,7 @@ def fetch(file: str) -> Path:
     return Path(path)
 
 
-def read_idx(path: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, "..."]:
+def _read_idx(path: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, "..."]:
     """Read a gzip idx file of unsigned bytes that must have this shape.
 
     Raises:

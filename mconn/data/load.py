@@ -5,16 +5,41 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Num
 
-from mconn.data import cifar10, digits, fashion_mnist
-from mconn.data.dataset import DataConfig, Dataset, Split
+from mconn.data import cifar10, fashion_mnist
+from mconn.data.dataset import DataConfig, Dataset, Images, Split
 from mconn.errors import ConfigError
 
+DIGITS = (8, 8, 1)
+TRAIN_DIGITS = 1400
+
+
+def _digits(data_dir: Path | None = None) -> Images:
+    """The 1797 images that come with scikit-learn, shuffled: 1400 to train, 397 to test.
+
+    Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI (1998).
+    """
+    from sklearn.datasets import load_digits
+
+    flat, labels = map(np.asarray, load_digits(return_X_y=True))
+    rows = np.random.default_rng(0).permutation(len(labels))
+    pixels = np.asarray(flat)[rows].astype(np.uint8).reshape(-1, *DIGITS)
+    labels = np.asarray(labels)[rows]
+    return Images(
+        train_pixels=pixels[:TRAIN_DIGITS],
+        train_labels=labels[:TRAIN_DIGITS],
+        test_pixels=pixels[TRAIN_DIGITS:],
+        test_labels=labels[TRAIN_DIGITS:],
+        white=16,
+        classes=10,
+    )
+
+
 READERS = {
-    "digits": digits.read,
+    "digits": _digits,
     "fashion_mnist": fashion_mnist.read,
     "cifar10": cifar10.read,
 }
-SHAPES = {"digits": digits.SHAPE, "fashion_mnist": fashion_mnist.SHAPE, "cifar10": cifar10.SHAPE}
+SHAPES = {"digits": DIGITS, "fashion_mnist": fashion_mnist.SHAPE, "cifar10": cifar10.SHAPE}
 """Height, width and channels of one image."""
 
 
@@ -33,14 +58,14 @@ def load(config: DataConfig, data_dir: Path | None = None) -> Dataset:
         ConfigError: if more examples are held out or kept than there are.
     """
     images = READERS[config.name](data_dir)
-    train, validation = hold_out(config, len(images.train_labels))
+    train, validation = _hold_out(config, len(images.train_labels))
     pixels = {
         "train": images.train_pixels[train],
         "validation": images.train_pixels[validation],
         "test": images.test_pixels,
     }
-    shift, scale = statistics(config, pixels["train"], images.white)
-    inputs = {name: normalised(values, shift, scale) for name, values in pixels.items()}
+    shift, scale = _statistics(config, pixels["train"], images.white)
+    inputs = {name: _normalised(values, shift, scale) for name, values in pixels.items()}
     labels = images.train_labels.astype(np.int32)
     return Dataset(
         name=config.name,
@@ -51,7 +76,7 @@ def load(config: DataConfig, data_dir: Path | None = None) -> Dataset:
     )
 
 
-def hold_out(config: DataConfig, count: int) -> tuple[np.ndarray, np.ndarray]:
+def _hold_out(config: DataConfig, count: int) -> tuple[np.ndarray, np.ndarray]:
     """The rows of the training and of the validation split, each in ascending order."""
     left = count - config.validation
     if left < max(1, config.subset or 1):
@@ -64,7 +89,7 @@ def hold_out(config: DataConfig, count: int) -> tuple[np.ndarray, np.ndarray]:
     return rest[: config.subset], np.sort(drawn)
 
 
-def normalised(
+def _normalised(
     pixels: Num[np.ndarray, "n height width channels"],
     shift: Float[np.ndarray, " channels"],
     scale: Float[np.ndarray, " channels"],
@@ -76,7 +101,7 @@ def normalised(
     return inputs
 
 
-def statistics(
+def _statistics(
     config: DataConfig, pixels: Num[np.ndarray, "n height width channels"], white: int
 ) -> tuple[Float[np.ndarray, " channels"], Float[np.ndarray, " channels"]]:
     """What to subtract from pixels and then to divide them by, for each channel."""

@@ -13,8 +13,7 @@ from mconn.functions.divergence import jensen_shannon
 from mconn.functions.outputs import check_curve
 from mconn.landscape import evaluate
 from mconn.measure import Execution
-from mconn.paths import Path
-from mconn.paths.domain import Domain, not_pairs
+from mconn.paths import Domain, Path, not_pairs
 from mconn.trees import wide
 from mconn.types import ApplyFn, Batch, Params
 

@@ -13,8 +13,7 @@ from mconn.examples import parts
 from mconn.functions.divergence import jensen_shannon
 from mconn.landscape import Profile, profiles_along
 from mconn.measure import Compared, Execution, Point
-from mconn.paths import Path
-from mconn.paths.domain import INTERVAL
+from mconn.paths import INTERVAL, Path
 from mconn.trees import wide
 from mconn.types import ApplyFn, Batch, Params
 

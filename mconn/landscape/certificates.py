@@ -16,8 +16,7 @@ from mconn.examples import parts
 from mconn.landscape.evaluate import profiles_along
 from mconn.landscape.profile import Profile
 from mconn.measure import Compared, Execution, Point
-from mconn.paths import Path
-from mconn.paths.domain import INTERVAL, Domain
+from mconn.paths import INTERVAL, Domain, Path
 from mconn.types import ApplyFn, Batch, Params
 
 DIFFERENCE, CONVEXITY, DEVIATION = "difference", "convexity", "deviation"

@@ -12,8 +12,7 @@ from mconn import paths, trees
 from mconn.errors import ConfigError, StructureError
 from mconn.landscape.losses import Moments
 from mconn.measure import Execution, Run
-from mconn.paths import ControlledPath, Path
-from mconn.paths.domain import PLANE
+from mconn.paths import PLANE, ControlledPath, Path
 from mconn.types import Batch, EvalFn, Key, Params
 
 

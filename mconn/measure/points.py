@@ -14,8 +14,7 @@ from mconn import trees
 from mconn.errors import ConfigError
 from mconn.measure.execution import MixtureRefresh
 from mconn.measure.measures import Point
-from mconn.paths import Domain, Path
-from mconn.paths.domain import INTERVAL
+from mconn.paths import INTERVAL, Domain, Path
 from mconn.types import Params
 
 

@@ -1,10 +1,17 @@
 """Flax networks: small ones whose parts are arguments, and well-known ones at any size."""
 
-from mconn.models.cnn import CNN
-from mconn.models.mlp import MLP
 from mconn.models.parts import Activation, Initialiser, Normaliser
-from mconn.models.preresnet import PreActivationBlock, PreResNet
-from mconn.models.resnet import BasicBlock, Bottleneck, ResNet, resnet20, resnet50, resnet152
+from mconn.models.resnet import (
+    BasicBlock,
+    Bottleneck,
+    PreActivationBlock,
+    PreResNet,
+    ResNet,
+    resnet20,
+    resnet50,
+    resnet152,
+)
+from mconn.models.small import CNN, MLP
 from mconn.models.transformer import GPT2, Llama, grouped_attention, rotated
 from mconn.models.vgg import VGG16
 

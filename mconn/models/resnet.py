@@ -1,4 +1,4 @@
-"""Residual networks of any depth and width."""
+"""Residual networks of any depth and width, with normalisers after or before the convolutions."""
 
 from typing import Any
 
@@ -9,8 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mconn.checks import check_choice
-from mconn.models.convolution import training_convolution
-from mconn.models.parts import normalise
+from mconn.models.parts import normalise, training_convolution
 
 NORMALISERS = ("batch", "layer")
 SHORTCUTS = ("projection", "padding", "none")
@@ -29,11 +28,11 @@ class BasicBlock(nn.Module):
         self, x: Float[Array | np.ndarray, "batch height width channels"], train: bool = False
     ) -> Array:
         """The block's output."""
-        y = convolve(x, self.width, 3, self.stride, train)
+        y = _convolve(x, self.width, 3, self.stride, train)
         y = nn.relu(normalise(self.normaliser, y, train))
-        y = convolve(y, self.width, 3, 1, train)
+        y = _convolve(y, self.width, 3, 1, train)
         y = normalise(self.normaliser, y, train)
-        return nn.relu(y + shortcut(self, x, self.width, train))
+        return nn.relu(y + _shortcut(self, x, self.width, train))
 
 
 class Bottleneck(nn.Module):
@@ -49,16 +48,16 @@ class Bottleneck(nn.Module):
         self, x: Float[Array | np.ndarray, "batch height width channels"], train: bool = False
     ) -> Array:
         """The block's output."""
-        y = convolve(x, self.width, 1, 1, train)
+        y = _convolve(x, self.width, 1, 1, train)
         y = nn.relu(normalise(self.normaliser, y, train))
-        y = convolve(y, self.width, 3, self.stride, train)
+        y = _convolve(y, self.width, 3, self.stride, train)
         y = nn.relu(normalise(self.normaliser, y, train))
-        y = convolve(y, 4 * self.width, 1, 1, train)
+        y = _convolve(y, 4 * self.width, 1, 1, train)
         y = normalise(self.normaliser, y, train)
-        return nn.relu(y + shortcut(self, x, 4 * self.width, train))
+        return nn.relu(y + _shortcut(self, x, 4 * self.width, train))
 
 
-def convolve(
+def _convolve(
     x: Array | np.ndarray,
     width: int,
     window: int,
@@ -78,7 +77,7 @@ def convolve(
     )(x)
 
 
-def shortcut(
+def _shortcut(
     block: BasicBlock | Bottleneck, x: Array | np.ndarray, width: int, train: bool
 ) -> Array:
     """The input of a block in the shape of its output: by a projection, or padded with zeros.
@@ -90,7 +89,7 @@ def shortcut(
     if x.shape[-1] == width:
         return jnp.asarray(x)
     if block.shortcut == "projection":
-        x = convolve(x, width, 1, block.stride, train, name="shortcut")
+        x = _convolve(x, width, 1, block.stride, train, name="shortcut")
         return normalise(block.normaliser, x, train)
     missing, stride = width - x.shape[-1], block.stride
     return jnp.pad(
@@ -140,7 +139,7 @@ class ResNet(nn.Module):
     ) -> Float[Array, "batch classes"]:
         """The logits; ``train`` makes BatchNorm use, and update, the batch's statistics."""
         window, stride = (7, 2) if self.large_images else (3, 1)
-        x = convolve(x, self.width, window, stride, train)
+        x = _convolve(x, self.width, window, stride, train)
         x = nn.relu(normalise(self.normaliser, x, train))
         if self.large_images:
             x = nn.max_pool(x, (3, 3), (2, 2), "SAME")
@@ -165,3 +164,74 @@ def resnet50(width: int = 64, **options: Any) -> ResNet:
 def resnet152(width: int = 64, **options: Any) -> ResNet:
     """The network for ImageNet with 152 layers (table 1)."""
     return ResNet((3, 8, 36, 3), width, "bottleneck", large_images=True, classes=1000, **options)
+
+
+class PreActivationBlock(nn.Module):
+    """Normaliser, activation and convolution, twice or three times, beside the untouched input.
+
+    The input goes through a convolution of one pixel where its shape changes (He et al. 2016,
+    figure 1b; three convolutions, the first two narrow, as in the networks of 164 layers).
+    """
+
+    width: int
+    stride: int
+    normaliser: str
+    bottleneck: bool
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array | np.ndarray, "batch height width channels"], train: bool = False
+    ) -> Array:
+        """The block's output."""
+        wide = 4 * self.width if self.bottleneck else self.width
+        plan = [(self.width, 3, self.stride), (wide, 3, 1)]
+        if self.bottleneck:
+            plan = [(self.width, 1, 1), (self.width, 3, self.stride), (wide, 1, 1)]
+        y: Any = x
+        for width, window, stride in plan:
+            y = nn.relu(normalise(self.normaliser, y, train))
+            y = _convolve(y, width, window, stride, train)
+        if x.shape[-1] != wide or self.stride > 1:
+            x = _convolve(x, wide, 1, self.stride, train, name="shortcut")
+        return y + x
+
+
+class PreResNet(nn.Module):
+    """A pre-activation residual network for small images (He et al. 2016, arXiv:1603.05027).
+
+    With ``(18, 18, 18)`` it is the network of 164 layers for CIFAR-10.
+
+    Attributes:
+        blocks: blocks of each stage; each stage has twice the channels of the one before.
+        width: channels of the first stage's narrow convolutions.
+        bottleneck: three convolutions in a block, the last with four times the channels; or two.
+        normaliser: ``batch`` or ``layer``.
+        classes: outputs.
+
+    Raises:
+        ConfigError: for a normaliser that does not exist.
+    """
+
+    blocks: tuple[int, ...]
+    width: int = 16
+    bottleneck: bool = True
+    normaliser: str = "batch"
+    classes: int = 10
+
+    def __post_init__(self) -> None:
+        check_choice("normaliser", self.normaliser, NORMALISERS)
+        super().__post_init__()
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array | np.ndarray, "batch height width channels"], train: bool = False
+    ) -> Float[Array, "batch classes"]:
+        """The logits; ``train`` makes BatchNorm use, and update, the batch's statistics."""
+        y = _convolve(x, self.width, 3, 1, train)
+        for stage, count in enumerate(self.blocks):
+            for i in range(count):
+                stride = 2 if stage > 0 and i == 0 else 1
+                width = self.width * 2**stage
+                y = PreActivationBlock(width, stride, self.normaliser, self.bottleneck)(y, train)
+        y = nn.relu(normalise(self.normaliser, y, train))
+        return nn.Dense(self.classes)(jnp.mean(y, axis=(1, 2)))

@@ -64,18 +64,18 @@ class LlamaBlock(nn.Module):
         batch, time, _ = x.shape
         size, group = self.width // self.heads, self.heads // self.key_heads
         normal = nn.RMSNorm()(x)
-        queries = dense(self.heads * size, "query")(normal)
-        keys = dense(self.key_heads * size, "key")(normal)
-        values = dense(self.key_heads * size, "value")(normal)
+        queries = _dense(self.heads * size, "query")(normal)
+        keys = _dense(self.key_heads * size, "key")(normal)
+        values = _dense(self.key_heads * size, "value")(normal)
         mixed = grouped_attention(
             rotated(queries.reshape(batch, time, self.key_heads, group, size)),
             rotated(keys.reshape(batch, time, self.key_heads, 1, size))[:, :, :, 0],
             values.reshape(batch, time, self.key_heads, size),
         )
-        x = x + dense(self.width, "mixed")(mixed.reshape(x.shape))
+        x = x + _dense(self.width, "mixed")(mixed.reshape(x.shape))
         normal = nn.RMSNorm()(x)
-        gated = nn.silu(dense(self.hidden, "gate")(normal)) * dense(self.hidden, "up")(normal)
-        return x + dense(self.width, "down")(gated)
+        gated = nn.silu(_dense(self.hidden, "gate")(normal)) * _dense(self.hidden, "up")(normal)
+        return x + _dense(self.width, "down")(gated)
 
 
 class Llama(nn.Module):
@@ -100,11 +100,10 @@ class Llama(nn.Module):
         x = nn.Embed(self.vocabulary, self.width)(tokens)
         for _ in range(self.depth):
             x = LlamaBlock(self.width, self.heads, self.key_heads, self.hidden)(x)
-        return dense(self.vocabulary, "logits")(nn.RMSNorm()(x))
+        return _dense(self.vocabulary, "logits")(nn.RMSNorm()(x))
 
 
-def dense(size: int, name: str) -> nn.Dense:
-    """A dense layer without a bias."""
+def _dense(size: int, name: str) -> nn.Dense:
     return nn.Dense(size, use_bias=False, name=name)
 
 

@@ -9,8 +9,13 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mconn.checks import check_choice
-from mconn.models.convolution import training_convolution
-from mconn.models.parts import INITIALISERS, Initialiser, Normaliser, normalise
+from mconn.models.parts import (
+    INITIALISERS,
+    Initialiser,
+    Normaliser,
+    normalise,
+    training_convolution,
+)
 
 
 class VGG16(nn.Module):

@@ -18,8 +18,7 @@ from mconn.checks import check_kind
 from mconn.errors import SymmetryError
 from mconn.paths import domain
 from mconn.paths.path import Path
-from mconn.symmetry import Element, Group, Tangent, act, exp, log
-from mconn.symmetry.elements import CONTINUOUS
+from mconn.symmetry import CONTINUOUS, Element, Group, Tangent, act, exp, log
 from mconn.types import ApplyFn, Params
 
 

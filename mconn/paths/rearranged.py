@@ -24,9 +24,17 @@ from mconn.checks import check_kind
 from mconn.errors import SymmetryError
 from mconn.paths import domain
 from mconn.paths.path import Path
-from mconn.symmetry import Element, Generator, Group, Site
-from mconn.symmetry.action import View, act, in_order, take_along
-from mconn.symmetry.elements import identity_part
+from mconn.symmetry import (
+    Element,
+    Generator,
+    Group,
+    Site,
+    View,
+    act,
+    identity_part,
+    in_order,
+    take_along,
+)
 from mconn.trees import leaf_name
 from mconn.types import Params
 

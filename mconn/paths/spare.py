@@ -19,14 +19,8 @@ from mconn.errors import SymmetryError
 from mconn.paths.compose import concatenate
 from mconn.paths.families import line
 from mconn.paths.path import Path
-from mconn.paths.rearranged import (
-    Arrangement,
-    cycles,
-    permuted_generators,
-    rearranged,
-)
-from mconn.symmetry import Element, Generator, Group, Site
-from mconn.symmetry.action import View, act
+from mconn.paths.rearranged import Arrangement, cycles, permuted_generators, rearranged
+from mconn.symmetry import Element, Generator, Group, Site, View, act
 from mconn.trees import leaf_name, named_leaves
 from mconn.types import Params
 

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from mconn.checks import check_choice
-from mconn.data.folders import find_folder
+from mconn.data import find_folder
 from mconn.errors import ConfigError, DataError
 
 Sentences: TypeAlias = Iterable[list[str]]

@@ -7,7 +7,7 @@ from PIL import Image
 from pyarrow import parquet
 
 from mconn.data import DataConfig, load
-from mconn.data.cifar10 import read_parquet
+from mconn.data.cifar10 import _read_parquet
 from mconn.errors import DataError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3)).astype(np.uint8)
@@ -29,7 +29,7 @@ def write(path, images, labels=LABELS, column="img"):
 
 def test_png_images_are_exact(tmp_path):
     path = write(tmp_path / "test.parquet", [encoded(image) for image in PIXELS])
-    pixels, labels = read_parquet(path)
+    pixels, labels = _read_parquet(path)
     np.testing.assert_array_equal(pixels, PIXELS)
     np.testing.assert_array_equal(labels, LABELS)
 
@@ -37,7 +37,7 @@ def test_png_images_are_exact(tmp_path):
 def test_jpeg_images_are_read_too(tmp_path):
     smooth = np.broadcast_to(np.arange(0, 256, 8, dtype=np.uint8)[:, None, None], (6, 32, 32, 3))
     path = write(tmp_path / "test.parquet", [encoded(image, "JPEG") for image in smooth])
-    pixels, _ = read_parquet(path)
+    pixels, _ = _read_parquet(path)
     assert np.abs(pixels.astype(int) - smooth).max() < 16
 
 
@@ -51,7 +51,7 @@ def test_both_files_make_a_data_set(tmp_path, monkeypatch):
 
 
 def test_the_stored_files_are_read(shared):
-    pixels, labels = read_parquet(shared / "data" / "cifar10" / "test.parquet")
+    pixels, labels = _read_parquet(shared / "data" / "cifar10" / "test.parquet")
     assert pixels.shape == (10_000, 32, 32, 3)
     np.testing.assert_array_equal(np.bincount(labels), np.full(10, 1_000))
 
@@ -70,7 +70,7 @@ def test_a_truncated_file_is_named(tmp_path, keep):
     path = write(tmp_path / "test.parquet", [encoded(image) for image in PIXELS])
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(DataError, match=f"^{path} is truncated .*huggingface.co"):
-        read_parquet(path)
+        _read_parquet(path)
 
 
 @pytest.mark.parametrize("damage", ["column", "image", "null", "size"])
@@ -85,4 +85,4 @@ def test_another_content_is_named(tmp_path, damage):
     column = "picture" if damage == "column" else "img"
     path = write(tmp_path / "test.parquet", images, column=column)
     with pytest.raises(DataError, match=f"^{path} "):
-        read_parquet(path)
+        _read_parquet(path)

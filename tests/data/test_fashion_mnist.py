@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mconn.data import DataConfig, fashion_mnist, load
-from mconn.data.fashion_mnist import MD5, SYSTEM_FOLDERS, fetch, read_idx
+from mconn.data.fashion_mnist import MD5, SYSTEM_FOLDERS, _fetch, _read_idx
 from mconn.errors import DataError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 4, 5)).astype(np.uint8)
@@ -27,14 +27,14 @@ def file(tmp_path):
 
 
 def test_an_idx_file_is_read(file):
-    np.testing.assert_array_equal(read_idx(file, (3, 4, 5)), PIXELS)
+    np.testing.assert_array_equal(_read_idx(file, (3, 4, 5)), PIXELS)
 
 
 @pytest.mark.parametrize("keep", [0, 5, 12, 40, -1])
 def test_a_truncated_file_is_named_with_the_way_out(file, keep):
     file.write_bytes(file.read_bytes()[:keep])
     with pytest.raises(DataError, match=f"^{file} .*install the Debian package"):
-        read_idx(file, (3, 4, 5))
+        _read_idx(file, (3, 4, 5))
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_a_truncated_file_is_named_with_the_way_out(file, keep):
 def test_a_file_of_another_kind_is_named(file, content):
     file.write_bytes(content)
     with pytest.raises(DataError, match=f"^{file} "):
-        read_idx(file, (3, 4, 5))
+        _read_idx(file, (3, 4, 5))
 
 
 def test_the_whole_data_set_is_read_where_debian_put_it():
@@ -101,15 +101,15 @@ FILE = "t10k-labels-idx1-ubyte.gz"
 
 def test_a_missing_file_is_downloaded_once(server, monkeypatch):
     monkeypatch.setitem(MD5, FILE, hashlib.md5(idx(PIXELS)).hexdigest())
-    path = fetch(FILE)
-    np.testing.assert_array_equal(read_idx(path, (3, 4, 5)), PIXELS)
-    assert fetch(FILE) == path
+    path = _fetch(FILE)
+    np.testing.assert_array_equal(_read_idx(path, (3, 4, 5)), PIXELS)
+    assert _fetch(FILE) == path
     assert server == [f"/{FILE}"]
 
 
 def test_a_download_with_a_wrong_hash_is_refused(server, tmp_path):
     with pytest.raises(DataError, match=f"{FILE} is on no disk .* hash .* dataset-fashion-mnist"):
-        fetch(FILE)
+        _fetch(FILE)
     assert server == [f"/{FILE}"]
     assert not list(tmp_path.rglob(FILE))
 

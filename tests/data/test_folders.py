@@ -1,6 +1,6 @@
 import pytest
 
-from mconn.data.folders import find_folder
+from mconn.data import find_folder
 from mconn.errors import DataError
 
 FILES = ("a.gz", "b.gz")

@@ -3,9 +3,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from sklearn.datasets import load_digits
 
-from mconn.data import DataConfig, Split, load
-from mconn.data.dataset import Images
-from mconn.data.load import hold_out, statistics
+from mconn.data import DataConfig, Images, Split, load
+from mconn.data.load import _hold_out, _statistics
 from mconn.errors import ConfigError
 
 
@@ -36,7 +35,7 @@ def test_channel_statistics_are_those_of_the_training_examples_that_are_left():
 def test_each_channel_has_its_own_statistics_and_a_constant_one_stays_finite():
     pixels = np.random.default_rng(0).integers(0, 256, (50, 4, 4, 3)).astype(np.uint8)
     pixels[..., 2] = 7
-    shift, scale = statistics(DataConfig("cifar10"), pixels, 255)
+    shift, scale = _statistics(DataConfig("cifar10"), pixels, 255)
     np.testing.assert_allclose(shift, pixels.mean(axis=(0, 1, 2)), rtol=1e-6)
     np.testing.assert_allclose(scale[:2], pixels.std(axis=(0, 1, 2))[:2], rtol=1e-6)
     assert scale[2] == 1
@@ -48,9 +47,9 @@ def test_held_out_rows_and_training_rows_never_meet(count, validation, subset):
     config = DataConfig("digits", validation=validation, subset=subset)
     if count - validation < subset:
         with pytest.raises(ConfigError, match=f"digits has {count} training examples"):
-            hold_out(config, count)
+            _hold_out(config, count)
         return
-    train, held = hold_out(config, count)
+    train, held = _hold_out(config, count)
     assert (len(train), len(held)) == (subset, validation)
     assert len(np.union1d(train, held)) == subset + validation
 

@@ -3,7 +3,7 @@ import io
 import numpy as np
 import pytest
 
-from mconn.data.folders import find_folder
+from mconn.data import find_folder
 from mconn.errors import ConfigError, DataError
 from mconn.words import (
     Vocabulary,
