@@ -10,17 +10,16 @@ Numbers may be single ones or arrays, of which every entry must pass. Nothing me
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import ArrayLike
 
 from mconn.errors import ConfigError
 
-Numbers = ArrayLike | Sequence[Any]
-"""A number, or several."""
+Numbers = Any
+"""A number, or several: anything that NumPy makes an array of, such as a column of a frame."""
 
 
 @dataclass(frozen=True)
