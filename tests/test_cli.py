@@ -7,13 +7,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
+from saved_commands import mconn as command
 from terminal import program
 
 import mconn
-from mconn import cli, symmetry
+from mconn import symmetry
 from mconn.cli.main import COMMANDS
+from mconn.cli.options import set_up_jax
 from mconn.machine import cores
 
 NETWORK = '''
@@ -149,18 +152,8 @@ def repository(
 
 
 @pytest.fixture
-def call(
-    repository: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Call:
-    # What it sets in the environment is for a fresh process; see test_jax_is_set_up.
-    monkeypatch.setattr("mconn.cli.options.set_up_jax", lambda: None)
-    monkeypatch.setenv("COLUMNS", "120")
-
-    def call(*words: str) -> tuple[int, str, str]:
-        status = cli.main(words)
-        return (status, *capsys.readouterr())
-
-    return call
+def call(repository: Path) -> Call:
+    return command
 
 
 def process(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -379,21 +372,18 @@ def test_a_stopped_run_goes_on_where_it_was(repository: Path) -> None:
         running.send_signal(signal.SIGINT)
         child.expect("mconn: stopped; the same command goes on from here")
         assert running.wait() == 130
-    listed = process(repository, "list")
-    assert "interrupted" in listed.stdout
-    done = process(repository, *words[2:])
-    assert done.returncode == 0, done.stderr
-    found = re.search(r"There are 40 \(from (\d+)\)", done.stdout)
+    assert "interrupted" in command("list")[1]
+    status, out, err = command(*words[2:])
+    assert status == 0, err
+    found = re.search(r"There are 40 \(from (\d+)\)", out)
     assert found is not None
     assert int(found[1]) > 0
 
 
 def test_errors_of_a_real_process(repository: Path) -> None:
-    done = process(repository, "run", "configs/counting.py", "--number", "-1")
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert done.stderr.splitlines()[-1].startswith("mconn: numbers.gz is missing")
-    assert "Traceback" not in done.stderr
+    done = process(repository, "run", "--number", "3")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("mconn: the config file comes first, before '--number': ")
 
 
 def test_a_closed_pipe_is_quiet(repository: Path) -> None:
@@ -413,33 +403,34 @@ def test_help_is_fast(repository: Path) -> None:
     assert done.stdout.endswith("False\n")
 
 
-def test_jax_is_set_up(repository: Path) -> None:
+def test_jax_is_set_up(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the environment does not choose otherwise."""
+    environment = {name: value for name, value in os.environ.items() if "XLA" not in name}
+    environment = {name: value for name, value in environment.items() if "JAX" not in name}
+    environment["MCONN_CACHE"] = str(repository / "cache")
+
+    def chosen(**more: str) -> dict[str, str]:
+        with mock.patch.dict(os.environ, environment | more, clear=True):
+            set_up_jax()
+            return dict(os.environ)
+
+    assert chosen()["JAX_NUM_CPU_DEVICES"] == str(cores())
+    assert chosen(JAX_NUM_CPU_DEVICES="3")["JAX_NUM_CPU_DEVICES"] == "3"
+    flags = "--xla_force_host_platform_device_count=5"
+    assert "JAX_NUM_CPU_DEVICES" not in chosen(XLA_FLAGS=flags)
+    precision = "JAX_DEFAULT_MATMUL_PRECISION"
+    assert chosen(**{precision: "tensorfloat32"})[precision] == "tensorfloat32"
+
     script = (
         "import mconn.cli.options; mconn.cli.options.set_up_jax(); import jax; "
         "print(len(jax.devices()), jax.config.jax_compilation_cache_dir, "
         "jax.config.jax_default_matmul_precision)"
     )
-    environment = {key: value for key, value in os.environ.items() if "XLA" not in key}
-    environment["MCONN_CACHE"] = str(repository / "cache")
-
-    def devices(**more: str) -> list[str]:
-        done = subprocess.run(
-            [sys.executable, "-c", script],
-            env={**environment, **more},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return done.stdout.split()
-
-    assert devices(JAX_PLATFORMS="cpu") == [
-        str(cores()),
-        str(repository / "cache" / "compiled"),
-        "highest",
-    ]
-    assert devices(JAX_PLATFORMS="cpu", JAX_NUM_CPU_DEVICES="3")[0] == "3"
-    flags = "--xla_force_host_platform_device_count=5"
-    assert devices(JAX_PLATFORMS="cpu", XLA_FLAGS=flags)[0] == "5"
-    assert devices(JAX_PLATFORMS="cpu", JAX_DEFAULT_MATMUL_PRECISION="tensorfloat32")[2] == (
-        "tensorfloat32"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**environment, "JAX_PLATFORMS": "cpu"},
+        capture_output=True,
+        text=True,
+        check=True,
     )
+    assert done.stdout.split() == [str(cores()), str(repository / "cache" / "compiled"), "highest"]

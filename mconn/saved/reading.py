@@ -6,6 +6,7 @@ Nothing is unpickled.
 """
 
 import contextlib
+import functools
 import logging
 import zipfile
 import zlib
@@ -61,6 +62,11 @@ def network_of(experiment: Any) -> Network:
             f"a {type(experiment).__name__} trains no network whose symmetry could be found: "
             "give it a field `train` that is a TrainConfig"
         )
+    return _network_of(config)
+
+
+@functools.lru_cache(maxsize=16)  # so that what was compiled for a network is found again
+def _network_of(config: TrainConfig) -> Network:
     inputs = jax.ShapeDtypeStruct((2, *SHAPES[config.data.name]), jnp.float32)
 
     def initialise(key: Key) -> Params:

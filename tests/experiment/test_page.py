@@ -12,7 +12,7 @@ from mconn.experiment.page import LARGEST_SVG, cell, embed, flatten
 
 @pytest.fixture(scope="module")
 def html(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return run(sums(), tmp_path_factory.mktemp("results")).report.read_text()
+    return run(sums(drawn=True), tmp_path_factory.mktemp("results")).report.read_text()
 
 
 def test_the_page_needs_nothing_else(html: str) -> None:

@@ -24,7 +24,7 @@ def nothing_ran() -> None:
 
 
 def test_a_run_leaves_everything_in_its_folder(tmp_path: Path) -> None:
-    folder = run(sums(), tmp_path, name="adding")
+    folder = run(sums(drawn=True), tmp_path, name="adding")
     assert folder.path.parent == tmp_path / "runs"
     assert folder.name.startswith("adding-")
     assert folder.state == "complete"
@@ -35,7 +35,7 @@ def test_a_run_leaves_everything_in_its_folder(tmp_path: Path) -> None:
         *(f"figures/{name}.{kind}" for name in ("profile", "barriers") for kind in ("png", "svg")),
         *(f"tables/{n}.parquet" for n in ("headline", "barriers", "profile", "total-total")),
     }
-    assert folder.experiment == sums()
+    assert folder.experiment == sums(drawn=True)
     assert folder.facts["total"] == {"total": 3.0}
     assert folder.table("total-total")["total"].to_pylist() == [3.0]
     record = folder.record
@@ -90,24 +90,17 @@ def test_a_missing_result_is_made_again(tmp_path: Path) -> None:
     assert toys.RAN == ["total", "report"]
 
 
-def test_figures_are_drawn_again_when_the_code_changes(
+def test_the_report_is_drawn_again_when_the_code_changes_to_the_same_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run(sums(), tmp_path)
+    figures = run(sums(drawn=True), tmp_path).path / "figures"
+    before = {path.name: path.read_bytes() for path in figures.iterdir()}
     toys.RAN.clear()
     monkeypatch.setattr("mconn.experiment.runner.source_digest", lambda _: "other")
-    run(sums(), tmp_path)
+    run(sums(drawn=True), tmp_path)
     assert toys.RAN == ["report"]
-
-
-def test_the_drawings_are_the_same_bytes_every_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    figures = run(sums(), tmp_path).path / "figures"
-    before = {path.name: path.read_bytes() for path in figures.iterdir()}
-    monkeypatch.setattr("mconn.experiment.runner.source_digest", lambda _: "other")
-    run(sums(), tmp_path)
     assert {path.name: path.read_bytes() for path in figures.iterdir()} == before
+    assert len(before) == 4
 
 
 def test_a_failing_stage_is_recorded_and_mended_by_a_rerun(tmp_path: Path) -> None:
@@ -246,12 +239,16 @@ def test_a_killed_run_goes_on_from_the_stage_s_checkpoint(tmp_path: Path) -> Non
 
 
 def test_two_processes_make_one_result(tmp_path: Path) -> None:
-    processes = [start(tmp_path, 20, 0.02) for _ in range(2)]
-    errors = [process.communicate()[1] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], errors
-    numbers = Numbers(20, pause=0.02)
-    assert Store(tmp_path).entry(numbers).load().tree["values"].sum() == sum(range(20))
-    (folder,) = (RunFolder(path) for path in (tmp_path / "runs").iterdir())
+    numbers = Numbers(200, pause=0.02)
+    process = start(tmp_path, 200, 0.02)
+    wait_for(Store(tmp_path).entry(numbers).work / "done")
+    notes = Notes()
+    folder = run(Sums(Total(numbers)), tmp_path, name="toy", progress=notes)
+    errors = process.communicate()[1]
+    assert process.returncode == 0, errors
+    assert f"{folder.name}: another process runs the same experiment; waiting for it" in notes.lines
+    assert toys.RAN == []
+    assert Store(tmp_path).entry(numbers).load().tree["values"].sum() == sum(range(200))
     assert folder.state == "complete"
 
 

@@ -68,9 +68,10 @@ class Total(Stage):
 
 @dataclass(frozen=True)
 class Sums(Experiment):
-    """An experiment about sums."""
+    """An experiment about sums, with figures if they are asked for."""
 
     total: Total
+    drawn: bool = False
 
     def stages(self) -> dict[str, Stage]:
         return {"numbers": self.total.numbers, "total": self.total}
@@ -78,25 +79,12 @@ class Sums(Experiment):
     def report(self, results: Mapping[str, Result]) -> Report:
         RAN.append("report")
         total = results["total"].facts["total"]
-        profile, barriers = profile_table(), barrier_table()
         return Report(
             title="Sums <of> numbers",
             question="What do the numbers add up to?",
             summary=f"The numbers add up to {total:g}.",
             headline=pa.table({"what": ["total"], "value": [total]}),
-            sections=(
-                Section(
-                    "Profile",
-                    "First paragraph.\n\nSecond paragraph.\n\nlisting\n  its line",
-                    figures={"profile": profile_figure(profile)},
-                    captions={"profile": band_meaning(profile)},
-                ),
-                Section(
-                    "Barriers",
-                    figures={"barriers": barrier_bars(barriers)},
-                    tables={"barriers": barriers, "profile": profile},
-                ),
-            ),
+            sections=drawn_sections() if self.drawn else (),
             claims=(
                 claims.near(
                     "three", "The sum is three", total, 3, source="arithmetic", relative=0.1
@@ -106,8 +94,25 @@ class Sums(Experiment):
         )
 
 
-def sums(count: int = 3, **options: Any) -> Sums:
-    return Sums(Total(Numbers(count), **options))
+def drawn_sections() -> tuple[Section, ...]:
+    profile, barriers = profile_table(), barrier_table()
+    return (
+        Section(
+            "Profile",
+            "First paragraph.\n\nSecond paragraph.\n\nlisting\n  its line",
+            figures={"profile": profile_figure(profile)},
+            captions={"profile": band_meaning(profile)},
+        ),
+        Section(
+            "Barriers",
+            figures={"barriers": barrier_bars(barriers)},
+            tables={"barriers": barriers, "profile": profile},
+        ),
+    )
+
+
+def sums(count: int = 3, drawn: bool = False, **options: Any) -> Sums:
+    return Sums(Total(Numbers(count), **options), drawn)
 
 
 METHODS = ("naive", "weights", "activations")
