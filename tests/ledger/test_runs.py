@@ -8,7 +8,7 @@ import pytest
 from mconn.errors import CheckpointError
 from mconn.experiment import run
 from mconn.experiment.config import load
-from mconn.ledger import from_results
+from mconn.ledger import from_results, origin, read_records, write_records
 
 CONFIG = """
 from dataclasses import dataclass
@@ -68,6 +68,36 @@ def test_runs_without_options_are_taken(tmp_path, configs):
     assert (full.size, found["counting:smoke"].size) == ("full", "smoke")
     assert full.versions["jax"]
     assert full.measured <= full.reported or full.measured[:10] == full.reported[:10]
+
+
+@pytest.mark.parametrize(
+    ("report", "stage", "clean", "told"),
+    [
+        (False, False, True, "commit 0123456789)"),
+        (False, True, False, "commit 0123456789, with uncommitted changes)"),
+        (True, False, False, "commit 0123456789, with uncommitted changes)"),
+        (False, None, None, "commit 0123456789)"),
+        (None, None, None, ")"),
+    ],
+)
+def test_a_record_knows_its_commit(tmp_path, configs, report, stage, clean, told):
+    def code(changed):
+        return None if changed is None else {"commit": "0123456789ab", "changed": changed}
+
+    config = load(str(configs / "counting.py"))
+    folder = run(config.build(), tmp_path / "results", name=config.run_name)
+    versions = json.loads((folder.path / "versions.json").read_text())
+    (folder.path / "versions.json").write_text(json.dumps(versions | {"code": code(report)}))
+    (made,) = folder.record["made"].items()
+    made[1]["by"]["code"] = code(stage)
+    folder.note(made=dict([made]), older={"count": "by commit f00"})
+    (found,) = from_results(tmp_path / "results", configs).values()
+    assert (found.commit, found.clean) == (code(report)["commit"] if code(report) else "", clean)
+    assert found.older == {"count": "by commit f00"}
+    assert origin(found).endswith(told.replace(")", ", and older code of count)"))
+    file = tmp_path / "records.json"
+    write_records(file, {found.study: found})
+    assert read_records(file) == {found.study: found}
 
 
 def test_a_run_of_a_config_that_has_changed_or_gone_is_left_out(tmp_path, configs):
