@@ -4,7 +4,7 @@ import importlib.metadata
 from pathlib import Path
 from typing import Any
 
-from mconn.experiment.code import versions
+from mconn.experiment import versions
 
 CPUS = Path("/proc/cpuinfo")
 PEERS = ("scipy", "torch", "rebasin")

@@ -6,7 +6,7 @@ makes what is missing and writes a folder with tables, figures and one self-cont
 
 from mconn.experiment import claims, plot
 from mconn.experiment.claims import Claim
-from mconn.experiment.code import versions
+from mconn.experiment.code import code_digest, versions
 from mconn.experiment.config import load as load_config
 from mconn.experiment.diagnostic_figures import diagnostics_figure
 from mconn.experiment.figures import (
@@ -31,7 +31,7 @@ from mconn.experiment.runner import run
 from mconn.experiment.serialise import decode, digest, encode
 from mconn.experiment.stage import Context, Result, Stage
 from mconn.experiment.store import Store, load_tree, read_json, verify, write_json
-from mconn.experiment.tables import gather, numbers, where
+from mconn.experiment.tables import frame, gather, numbers, where
 
 __all__ = [
     "COLUMN",
@@ -53,12 +53,14 @@ __all__ = [
     "barrier_bars",
     "cell",
     "claims",
+    "code_digest",
     "decode",
     "diagnostics_figure",
     "digest",
     "distinct",
     "encode",
     "find_run",
+    "frame",
     "gather",
     "length_figure",
     "lighter",

@@ -38,28 +38,3 @@ from mconn.ledger.statements import (
     run_command as run_command,
 )
 from mconn.ledger.verdicts import Finding as Finding, Judged as Judged, judge as judge
-
-__all__ = [
-    "Checkout",
-    "Evidence",
-    "Finding",
-    "Judged",
-    "Record",
-    "Statement",
-    "check_numbers",
-    "claim_counts",
-    "commands",
-    "counts",
-    "expected",
-    "find_checkout",
-    "from_results",
-    "judge",
-    "measured",
-    "merge",
-    "origin",
-    "ours",
-    "read_records",
-    "render",
-    "run_command",
-    "write_records",
-]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from mconn.experiment.claims import Claim
+from mconn.experiment import Claim
 from mconn.ledger.records import Record, Records
 from mconn.ledger.statements import Evidence, Statement, Verdict
 

@@ -37,26 +37,3 @@ from mconn.saved.writing import (
     open_folder as open_folder,
     write as write,
 )
-
-__all__ = [
-    "DATA_FREE",
-    "OFFERED",
-    "WORK",
-    "Alignment",
-    "Connection",
-    "Network",
-    "Pair",
-    "Saved",
-    "align",
-    "check_options",
-    "check_target",
-    "close_folder",
-    "connect",
-    "network_of",
-    "numbers_file",
-    "open_folder",
-    "read",
-    "read_path",
-    "write",
-    "write_path",
-]
