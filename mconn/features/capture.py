@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mconn import trees
+from mconn.checks import check_choice, check_kind
 from mconn.errors import DivergenceError, StructureError
 from mconn.measure import Execution, fold
 from mconn.symmetry import Group, activations
@@ -40,6 +41,10 @@ class Units:
     group: Group
     apply: ApplyFn
     moment: str = "after"
+
+    def __post_init__(self) -> None:
+        check_kind("group", self.group, Group, "find it by mconn.symmetry.discover")
+        check_choice("moment", self.moment, ("after", "before"))
 
     def __call__(self, params: Params, inputs: Any) -> dict[str, Float[Array, "samples units"]]:
         """The units of a batch, by the name of the generator that moves them.

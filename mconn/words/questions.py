@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Int
 
+from mconn.checks import check_kind
 from mconn.errors import ConfigError, DataError
 from mconn.words.analogies import Rule, answer
 from mconn.words.vectors import Vectors
@@ -238,6 +239,9 @@ def evaluate_analogies(
         DataError: if not one question is covered, or a question's word has a zero vector.
         ConfigError: if the level is not between 0 and 1.
     """
+    check_kind(
+        "vectors", vectors, Vectors, "read them by read_vectors, or make Vectors(words, matrix)"
+    )
     if not 0 < level < 1:
         raise ConfigError(f"level is {level}: choose a number between 0 and 1, such as 0.95")
     found = lexicon(vectors.words, folds=folds, restrict=restrict)

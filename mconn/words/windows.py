@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse as sparse
 from jaxtyping import Float, Int
 
-from mconn.checks import check_choice
+from mconn.checks import check_choice, check_kind
 from mconn.errors import ConfigError
 from mconn.words.text import Sentences, Vocabulary
 
@@ -83,6 +83,7 @@ def blocks(
         seed: of the thinning.
         words: of a block; a sentence is never cut.
     """
+    check_kind("vocabulary", vocabulary, Vocabulary, "count it by mconn.words.count_words")
     index = vocabulary.index
     stays = chance_to_stay(vocabulary, subsample)
     rng = np.random.default_rng(seed)

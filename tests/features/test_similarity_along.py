@@ -4,11 +4,12 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 import pytest
 
 from mconn import features, paths, symmetry
-from mconn.errors import ConfigError, DataError, DivergenceError
+from mconn.errors import ConfigError, DataError, DivergenceError, StructureError
 from mconn.features import Reduction
 from mconn.measure import Execution
 from mconn.measure.program import measure_points
@@ -149,6 +150,26 @@ def test_networks_that_cannot_be_compared_are_named():
         features.similarity_between(units(), [network(0), network(1)], X[:8], SMALL)
 
 
+@pytest.fixture
+def unchecked():
+    """Without the annotations' checks of the suite, as a user runs it."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_arguments_of_a_wrong_kind_are_refused():
+    with pytest.raises(StructureError, match="group is a function, not a Group: find it"):
+        features.Units(APPLY, APPLY)
+    with pytest.raises(ConfigError, match="moment 'during'"):
+        features.Units(zoo.group(APPLY), APPLY, "during")
+    with pytest.raises(StructureError, match="reduction is a function, not a Reduction"):
+        features.along(halved, units(), line(network(0), network(1)), TS, X)
+    with pytest.raises(StructureError, match="2 networks with 1 functions of features"):
+        features.between(Means(), (units(),), [network(0)] * 2, X)
+
+
 @dataclasses.dataclass(frozen=True)
 class Means(Reduction):
     """The mean of every unit at t."""
@@ -198,8 +219,8 @@ def test_a_pass_is_refreshed_bounded_and_resumed(tmp_path):
     found = means(**refresh, cells=tmp_path, points_per_call=2, finished=finished.append)
     assert finished == [2, 4]
     np.testing.assert_allclose(found["Dense_1"], np.mean(expected, axis=1), atol=1e-6)
-    for layer, values in means(memory=1 << 20).items():
-        np.testing.assert_allclose(values, means()[layer], atol=1e-6)
+    for layer, values in means(**refresh, memory=1 << 20, points_per_call=2).items():
+        np.testing.assert_allclose(values, found[layer], atol=1e-6)
     with pytest.raises(ConfigError, match="given networks are compared as they are"):
         features.between(Means(), units(), [a], x, Execution(**refresh))
 
@@ -222,10 +243,10 @@ np.savez(Path(sys.argv[5]) / f"{jax.process_index()}.npz", **found)
 
 def everything(execution):
     """What reductions with means and with shifts give, along a path and of networks, as arrays."""
-    a, b, of = network(0), network(1), units()
+    ts, path = np.array([0.0, 0.25, 0.5, 1.0]), line(of_zoo(0), of_zoo(1))
     with jax.enable_x64(True):
-        compared = features.similarity_between(of, [a, b], X, execution)
-        coupled = features.coupling_along(of, line(a, b), TS, X, execution)
+        compared = features.similarity_between(units(), [network(0), network(1)], X, execution)
+        coupled = features.coupling_along(perceptrons.units(), path, ts, X, execution)
     return {
         f"{layer} {name}": np.asarray(values)
         for layer, each in compared.items()
