@@ -64,23 +64,21 @@ def simplicial_complex(
             differs.
     """
     names = [f"network {i}" for i in range(len(networks))]
-    checked = check_faces(faces, len(networks))
+    checked = _check_faces(faces, len(networks))
     held = range(len(networks)) if fixed is None else fixed
     return ControlledPath(
         stack_controls(list(networks), names),
         domain.barycentric,
-        complex_domain(checked),
+        _complex_domain(checked),
         tuple(sorted(held)),
     )
 
 
-def complex_domain(faces: Faces) -> Domain:
-    """The domain of a complex; those of the same faces are equal."""
+def _complex_domain(faces: Faces) -> Domain:
     return Domain("the simplicial complex", domain.barycentric, NotInAFace(faces))
 
 
-def check_faces(faces: Sequence[Sequence[int]], count: int) -> Faces:
-    """The faces with their vertices in order, or a refusal."""
+def _check_faces(faces: Sequence[Sequence[int]], count: int) -> Faces:
     ordered = tuple(tuple(sorted(face)) for face in faces)
     wanted = set(range(count))
     for face in ordered:
@@ -128,16 +126,15 @@ def grown(path: ControlledPath) -> ControlledPath:
         StructureError: if the path is neither a simplex nor a complex.
     """
     faces, count = faces_of(path), path.count
-    controls = with_mean(path.controls)
+    controls = _with_mean(path.controls)
     if path.domain == domain.SIMPLEX:
         return replace(path, controls=controls, fixed=tuple(range(count)))
-    joined = complex_domain(tuple((*face, count) for face in faces))
+    joined = _complex_domain(tuple((*face, count) for face in faces))
     return replace(path, controls=controls, domain=joined, fixed=tuple(range(count)))
 
 
 @jax.jit
-def with_mean(controls: Params) -> Params:
-    """The control points and, after them, their mean."""
+def _with_mean(controls: Params) -> Params:
     return jax.tree.map(
         lambda leaf: jnp.concatenate([leaf, leaf.mean(axis=0, keepdims=True)]), controls
     )
@@ -169,13 +166,12 @@ def face_log_volumes(path: ControlledPath, floor: float = 0.0) -> Float[Array, "
     rows, columns = others[:, :, None], others[:, None, :]
     corner = first[:, None, None]
     edges = gram[rows, columns] - gram[rows, corner] - gram[corner, columns] + gram[corner, corner]
-    return log_volumes_of_edges(edges, floor)
+    return _log_volumes_of_edges(edges, floor)
 
 
-def log_volumes_of_edges(
+def _log_volumes_of_edges(
     edges: Float[Array, "faces k k"], floor: float = 0.0
 ) -> Float[Array, "faces"]:
-    """The logarithms of the volumes of simplexes from the inner products of their edges."""
     dimension = edges.shape[-1]
     if not dimension:
         return jnp.zeros(len(edges))
@@ -188,15 +184,14 @@ def log_volumes_of_edges(
     return logarithms.sum(axis=-1) - math.lgamma(dimension + 1)
 
 
-def edges_from_distances(squared: Float[Array, "k k"]) -> Float[Array, "edges edges"]:
-    """Inner products of a simplex's edges from its vertices' squared distances."""
+def _edges_from_distances(squared: Float[Array, "k k"]) -> Float[Array, "edges edges"]:
     to_first = squared[0, 1:]
     return (to_first[:, None] + to_first[None, :] - squared[1:, 1:]) / 2
 
 
 def volume_from_distances(squared: Float[Array, "k k"]) -> Float[Array, ""]:
     """The volume of a simplex from the squared distances of its k vertices (Cayley and Menger)."""
-    return jnp.exp(log_volumes_of_edges(edges_from_distances(squared)[None])[0])
+    return jnp.exp(_log_volumes_of_edges(_edges_from_distances(squared)[None])[0])
 
 
 @dataclass(frozen=True)

@@ -106,10 +106,10 @@ def concatenate(paths: Sequence[Path], shares: Shares = "equal") -> Path:
     if not paths:
         raise StructureError("there is no path to concatenate: pass at least one")
     for path in paths:
-        check_curve(path)
+        _check_curve(path)
     ends = [(path(0.0), path(1.0)) for path in paths]
     for i in range(len(paths) - 1):
-        check_same(ends[i][1], ends[i + 1][0], i)
+        _check_same(ends[i][1], ends[i + 1][0], i)
     weights = np.ones(len(paths))
     if shares == "length":
         weights = np.array([float(path.length()) for path in paths])
@@ -125,7 +125,7 @@ def reverse(path: Path) -> Path:
     Raises:
         StructureError: if the path is a surface.
     """
-    check_curve(path)
+    _check_curve(path)
     if isinstance(path, Reversed):
         return path.path
     if isinstance(path, ControlledPath) and isinstance(path.basis, Bernstein | Hats):
@@ -150,14 +150,13 @@ def by_arc_length(path: Path, knots: int = 1025) -> ByArcLength:
         StructureError: if the path is a surface.
         ConfigError: if there are fewer than two knots.
     """
-    check_curve(path)
+    _check_curve(path)
     if knots < 2:
         raise ConfigError(f"knots is {knots}: a curve needs its two ends at least")
-    return ByArcLength(path, length_shares(path, knots))
+    return ByArcLength(path, _length_shares(path, knots))
 
 
-def length_shares(path: Path, knots: int) -> Float[Array, "knots"]:
-    """The share of a curve's length that lies before each of equispaced parameters."""
+def _length_shares(path: Path, knots: int) -> Float[Array, "knots"]:
     places = jnp.linspace(0, 1, knots)
     lengths = path.arc_length(places)
     total = lengths[-1]
@@ -165,14 +164,12 @@ def length_shares(path: Path, knots: int) -> Float[Array, "knots"]:
     return jnp.where(total > 0, lengths / jnp.where(total > 0, total, 1), places)
 
 
-def check_curve(path: Path) -> None:
-    """Refuse what is not over an interval."""
+def _check_curve(path: Path) -> None:
     if path.domain != domain.INTERVAL:
         raise StructureError(f"a path over {path.domain.name} is no curve: pass one over [0, 1]")
 
 
-def check_same(end: Params, beginning: Params, place: int) -> None:
-    """Refuse a gap between one path and the next."""
+def _check_same(end: Params, beginning: Params, place: int) -> None:
     names = (f"the end of path {place}", f"the beginning of path {place + 1}")
     trees.check_same_structure(end, beginning, names)
     others = trees.named_leaves(beginning)

@@ -106,7 +106,7 @@ def bezier(a: Params, b: Params, bends: int = 1) -> ControlledPath:
         ConfigError: if there is no bend.
         StructureError: naming the first leaf in which the two networks differ.
     """
-    return curve(a, b, bends, Bernstein(bends + 1))
+    return _curve(a, b, bends, Bernstein(bends + 1))
 
 
 def chain(a: Params, b: Params, bends: int = 1) -> ControlledPath:
@@ -116,11 +116,10 @@ def chain(a: Params, b: Params, bends: int = 1) -> ControlledPath:
         ConfigError: if there is no bend.
         StructureError: naming the first leaf in which the two networks differ.
     """
-    return curve(a, b, bends, Hats(bends + 1))
+    return _curve(a, b, bends, Hats(bends + 1))
 
 
-def curve(a: Params, b: Params, bends: int, basis: Bernstein | Hats) -> ControlledPath:
-    """A curve with control points at equal distances on the line."""
+def _curve(a: Params, b: Params, bends: int, basis: Bernstein | Hats) -> ControlledPath:
     if bends < 1:
         raise ConfigError(
             f"bends is {bends}: a curve that can be fitted needs at least one; a straight one is "
@@ -129,7 +128,7 @@ def curve(a: Params, b: Params, bends: int, basis: Bernstein | Hats) -> Controll
     places = np.linspace(0, 1, bends + 2)
     weights = np.stack([1 - places, places], axis=1)
     return ControlledPath(
-        mixed([a, b], ["a", "b"], weights), basis, domain.INTERVAL, fixed=(0, bends + 1)
+        _mixed([a, b], ["a", "b"], weights), basis, domain.INTERVAL, fixed=(0, bends + 1)
     )
 
 
@@ -154,7 +153,7 @@ def through(networks: Sequence[Params]) -> ControlledPath:
     Raises:
         StructureError: with fewer than two networks, or naming the first leaf that differs.
     """
-    controls = stack_controls(*at_least_two(networks, "a chain"))
+    controls = stack_controls(*_at_least_two(networks, "a chain"))
     last = len(networks) - 1
     return ControlledPath(controls, Hats(last), domain.INTERVAL, fixed=(0, last))
 
@@ -167,7 +166,7 @@ def simplex(networks: Sequence[Params]) -> ControlledPath:
     Raises:
         StructureError: with fewer than two networks, or naming the first leaf that differs.
     """
-    controls = stack_controls(*at_least_two(networks, "a simplex"))
+    controls = stack_controls(*_at_least_two(networks, "a simplex"))
     fixed = tuple(range(len(networks)))
     return ControlledPath(controls, domain.barycentric, domain.SIMPLEX, fixed)
 
@@ -183,17 +182,17 @@ def surface(corners: Sequence[Params], degree: int = 2) -> ControlledPath:
         ConfigError: if the degree is below one.
         StructureError: if there are not four corners, or naming the first leaf that differs.
     """
-    check_degree(degree)
+    _check_degree(degree)
     if len(corners) != 4:
         raise StructureError(f"a surface over the square needs four corners, got {len(corners)}")
     grid = np.linspace(0, 1, degree + 1)
     u, v = (axis.reshape(-1) for axis in np.meshgrid(grid, grid, indexing="ij"))
     weights = np.stack([(1 - u) * (1 - v), (1 - u) * v, u * (1 - v), u * v], axis=1)
     return ControlledPath(
-        mixed(list(corners), [f"corner {i}" for i in range(4)], weights),
+        _mixed(list(corners), [f"corner {i}" for i in range(4)], weights),
         TensorProduct(degree),
         domain.SQUARE,
-        fixed=held(weights),
+        fixed=_held(weights),
     )
 
 
@@ -204,15 +203,15 @@ def triangle(corners: Sequence[Params], degree: int = 2) -> ControlledPath:
         ConfigError: if the degree is below one.
         StructureError: if there are not three corners, or naming the first leaf that differs.
     """
-    check_degree(degree)
+    _check_degree(degree)
     if len(corners) != 3:
         raise StructureError(f"a triangular surface needs three corners, got {len(corners)}")
     weights = np.array(Triangular(degree).exponents) / degree
     return ControlledPath(
-        mixed(list(corners), [f"corner {i}" for i in range(3)], weights),
+        _mixed(list(corners), [f"corner {i}" for i in range(3)], weights),
         Triangular(degree),
         domain.SIMPLEX,
-        fixed=held(weights),
+        fixed=_held(weights),
     )
 
 
@@ -226,25 +225,22 @@ def plane(a: Params, b: Params, c: Params) -> ControlledPath:
     return ControlledPath(controls, domain.affine, domain.PLANE, fixed=(0, 1, 2))
 
 
-def at_least_two(networks: Sequence[Params], what: str) -> tuple[list[Params], list[str]]:
-    """The networks and their names."""
+def _at_least_two(networks: Sequence[Params], what: str) -> tuple[list[Params], list[str]]:
     if len(networks) < 2:
         raise StructureError(f"{what} needs at least two networks, got {len(networks)}")
     return list(networks), [f"network {i}" for i in range(len(networks))]
 
 
-def check_degree(degree: int) -> None:
-    """Refuse a degree without control points of its own."""
+def _check_degree(degree: int) -> None:
     if degree < 1:
         raise ConfigError(f"degree is {degree}: a surface needs at least 1, which is bilinear")
 
 
-def held(weights: Float[np.ndarray, "k ends"]) -> tuple[int, ...]:
-    """The control points that are ends."""
+def _held(weights: Float[np.ndarray, "k ends"]) -> tuple[int, ...]:
     return tuple(int(i) for i in np.flatnonzero((weights == 1).any(axis=1)))
 
 
-def mixed(ends: list[Params], names: list[str], weights: Float[np.ndarray, "k ends"]) -> Params:
+def _mixed(ends: list[Params], names: list[str], weights: Float[np.ndarray, "k ends"]) -> Params:
     """Control points as mixtures of the ends; those that are ends are so bit for bit."""
     straight = ControlledPath(
         stack_controls(ends, names), domain.barycentric, domain.SIMPLEX, fixed=()

@@ -49,8 +49,7 @@ def free_indices(path: ControlledPath) -> np.ndarray:
     return np.setdiff1d(np.arange(path.count), path.fixed)
 
 
-def take_free(path: ControlledPath, held: tuple[str, ...]) -> Free:
-    """The free control points of the leaves that are trained."""
+def _take_free(path: ControlledPath, held: tuple[str, ...]) -> Free:
     free = free_indices(path)
     return [
         None if name.startswith(held) else jnp.asarray(leaf)[free]
@@ -69,7 +68,7 @@ def put_free(path: ControlledPath, free: Free) -> ControlledPath:
     return replace(path, controls=jax.tree.unflatten(structure, controls))
 
 
-def point(path: ControlledPath, free: Free, t: Any) -> Params:
+def _point(path: ControlledPath, free: Free, t: Any) -> Params:
     """``put_free(path, free)(t)``, without a copy of the control points."""
     leaves, structure = jax.tree.flatten(path.controls)
     fixed, moving, weights = np.array(path.fixed), free_indices(path), path.basis(t)
@@ -83,15 +82,14 @@ def point(path: ControlledPath, free: Free, t: Any) -> Params:
     return jax.tree.unflatten(structure, mixed)
 
 
-def squared_norm(params: Params, held: tuple[str, ...]) -> Float[Array, ""]:
-    """|params|^2 over the leaves that are trained."""
+def _squared_norm(params: Params, held: tuple[str, ...]) -> Float[Array, ""]:
     trained = [wide(x) for name, x in named_leaves(params).items() if not name.startswith(held)]
     return sum((jnp.vdot(leaf, leaf) for leaf in trained), jnp.zeros(()))
 
 
 def initialise(path: ControlledPath, config: FitConfig, steps: int) -> State:
     """The state before the first step."""
-    free = take_free(path, config.held)
+    free = _take_free(path, config.held)
     return State(free, transformation(config.optimiser, config.epochs, steps).init(free), free)
 
 
@@ -146,10 +144,10 @@ def _epoch(
     order = jax.random.permutation(shuffle, examples)[: steps * config.batch_size]
 
     def loss_at(free: Free, t: Any, batch: Batch) -> Float[Array, ""]:
-        params = point(path, free, t)
+        params = _point(path, free, t)
         loss = eval_fn(params, batch)["loss"].mean()
         if config.weight_decay:
-            loss += 0.5 * config.weight_decay * squared_norm(params, config.held)
+            loss += 0.5 * config.weight_decay * _squared_norm(params, config.held)
         return loss
 
     def objective(
@@ -166,7 +164,7 @@ def _epoch(
 
     def step(state: State, here: tuple[Array, Array, Array]) -> tuple[State, tuple[Array, ...]]:
         rows, key, index = here
-        split = partial(on, mesh)
+        split = partial(_on, mesh)
         batch = jax.tree.map(lambda leaf: split(leaf[rows], "data"), data)
         current = jax.lax.stop_gradient(put_free(path, state.free))
         ts = split(config.sampling(key, current, config.points), "t")
@@ -176,7 +174,7 @@ def _epoch(
         )
         change, optimiser_state = optimiser.update(gradient, state.optimiser, state.free)
         free = optax.apply_updates(state.free, change)
-        mean = averaged(state.mean, free, index, config, config.epochs * steps)
+        mean = _averaged(state.mean, free, index, config, config.epochs * steps)
         return State(free, optimiser_state, mean), (value, losses.mean(), losses.max())
 
     places = (
@@ -190,7 +188,7 @@ def _epoch(
     return state, Trace(value, loss, largest, finite)
 
 
-def averaged(mean: Free, free: Free, index: Array, config: FitConfig, steps: int) -> Free:
+def _averaged(mean: Free, free: Free, index: Array, config: FitConfig, steps: int) -> Free:
     """The mean of the iterates since the average began; before that the last iterate."""
     if not config.average:
         return free
@@ -199,7 +197,7 @@ def averaged(mean: Free, free: Free, index: Array, config: FitConfig, steps: int
     return jax.tree.map(lambda x, y: x + share * (y - x), mean, free)
 
 
-def on(mesh: Mesh, value: Array, axis: str) -> Array:
+def _on(mesh: Mesh, value: Array, axis: str) -> Array:
     """A value whose leading axis is split over an axis of the mesh, if that divides it."""
     if mesh.shape[axis] == 1 or len(value) % mesh.shape[axis]:
         return value

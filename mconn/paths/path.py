@@ -119,7 +119,7 @@ def mix(weights: Float[Array, "k"], controls: Float[Array, "k *shape"]) -> Float
     nearest = jnp.argmax(weights)
     # 1 * a + 0 * b is not a where b is not finite or where a is -0.
     at_control = (weights[nearest] == 1) & (jnp.count_nonzero(weights) == 1)
-    return jnp.where(at_control, controls[nearest], weighted(weights, controls))
+    return jnp.where(at_control, controls[nearest], _weighted(weights, controls))
 
 
 @mix.defjvp
@@ -128,11 +128,10 @@ def differentiate_mix(
 ) -> tuple[Array, Array]:
     """The derivative of the weighted sum: a chosen control point would not move with t."""
     (weights, controls), (turning, moving) = primals, tangents
-    return mix(weights, controls), weighted(turning, controls) + weighted(weights, moving)
+    return mix(weights, controls), _weighted(turning, controls) + _weighted(weights, moving)
 
 
-def weighted(weights: Array, controls: Array) -> Array:
-    """The weighted sum."""
+def _weighted(weights: Array, controls: Array) -> Array:
     return jnp.tensordot(weights.astype(controls.dtype), controls, axes=1)
 
 

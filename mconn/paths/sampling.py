@@ -47,12 +47,12 @@ class Uniform:
             StructureError: if the path's domain has no uniform law.
         """
         if path.domain == domain.INTERVAL:
-            return cube(key, points, 1, self.stratified)[:, 0]
+            return _cube(key, points, 1, self.stratified)[:, 0]
         if path.domain == domain.SQUARE:
-            return cube(key, points, 2, self.stratified)
+            return _cube(key, points, 2, self.stratified)
         if path.domain == domain.SIMPLEX:
             vertices = 3 if isinstance(path.basis, Triangular) else path.count
-            return flat_dirichlet(cube(key, points, vertices - 1, self.stratified))
+            return _flat_dirichlet(_cube(key, points, vertices - 1, self.stratified))
         raise StructureError(
             f"points cannot be drawn uniformly from {path.domain.name}: use an interval, a square "
             "or a simplex, and the sampler FacesByVolume for a simplicial complex"
@@ -81,7 +81,7 @@ class UniformLength:
             raise StructureError(
                 f"{path.domain.name} has no arc length: draw its points with the sampler Uniform"
             )
-        shares = cube(key, points, 1, self.stratified)[:, 0]
+        shares = _cube(key, points, 1, self.stratified)[:, 0]
         return by_arc_length(jax.lax.stop_gradient(path), LENGTH_KNOTS).place(shares)
 
 
@@ -109,17 +109,17 @@ class FacesByVolume:
         volumes = face_log_volumes(jax.lax.stop_gradient(path))
         is_flat = jnp.isneginf(volumes).all()
         shares = jnp.cumsum(jax.nn.softmax(jnp.where(is_flat, 0, volumes)))
-        choice, *inside = cube(key, points, faces.shape[1], self.stratified).T
+        choice, *inside = _cube(key, points, faces.shape[1], self.stratified).T
         # The last share is one but for rounding.
         chosen = jnp.minimum(jnp.searchsorted(shares, choice, side="right"), len(faces) - 1)
         places = jnp.stack(inside, axis=1) if inside else jnp.zeros((points, 0))
         rows = jnp.arange(points)[:, None]
         weights = jnp.zeros((points, path.count), places.dtype)
-        return weights.at[rows, jnp.asarray(faces)[chosen]].set(flat_dirichlet(places))
+        return weights.at[rows, jnp.asarray(faces)[chosen]].set(_flat_dirichlet(places))
 
 
-def cube(key: Key, points: int, dimension: int, stratified: bool) -> Float[Array, "points k"]:
-    """Points of a unit cube, each of them uniform."""
+def _cube(key: Key, points: int, dimension: int, stratified: bool) -> Float[Array, "points k"]:
+    """Points of a unit _cube, each of them uniform."""
     # All numbers are drawn at once: on a CPU each draw of another shape takes a second to compile.
     drawn = jax.random.uniform(key, (points, 2 * dimension - 1))
     places = drawn[:, :dimension]
@@ -130,7 +130,7 @@ def cube(key: Key, points: int, dimension: int, stratified: bool) -> Float[Array
     return (strata + places) / points
 
 
-def flat_dirichlet(uniform: Float[Array, "points k"]) -> Float[Array, "points vertices"]:
+def _flat_dirichlet(uniform: Float[Array, "points k"]) -> Float[Array, "points vertices"]:
     """Weights of k + 1 vertices, uniform on the simplex, from points of the cube.
 
     A stick of length one is broken k times: of what is left, the share 1 - (1 - u)^(1 / m) goes to

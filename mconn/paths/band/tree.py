@@ -29,7 +29,7 @@ def spanning_tree(saddles: Float[np.ndarray, "n n"]) -> list[tuple[int, int]]:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import minimum_spanning_tree
 
-    check(saddles)
+    _check(saddles)
     rows, columns = np.triu_indices(len(saddles), 1)
     known = np.isfinite(saddles[rows, columns])
     rows, columns = rows[known], columns[known]
@@ -90,21 +90,20 @@ def next_pair(
         DataError: as `spanning_tree`.
     """
     edges = spanning_tree(saddles)
-    parts = components(len(saddles), edges)
+    parts = _components(len(saddles), edges)
     apart = parts[:, None] != parts
-    if found := nearest(apart, saddles, distances):
+    if found := _nearest(apart, saddles, distances):
         return found
     for removed in reversed(edges):
-        parts = components(len(saddles), [edge for edge in edges if edge != removed])
-        if found := nearest(parts[:, None] != parts, saddles, distances):
+        parts = _components(len(saddles), [edge for edge in edges if edge != removed])
+        if found := _nearest(parts[:, None] != parts, saddles, distances):
             return found
     return None
 
 
-def nearest(
+def _nearest(
     among: np.ndarray, saddles: Float[np.ndarray, "n n"], distances: Float[np.ndarray, "n n"]
 ) -> tuple[int, int] | None:
-    """The nearest pair among some that was not tried."""
     rows, columns = np.nonzero(np.triu(among & np.isnan(saddles), 1))
     if not len(rows):
         return None
@@ -112,8 +111,7 @@ def nearest(
     return int(rows[best]), int(columns[best])
 
 
-def components(count: int, edges: list[tuple[int, int]]) -> np.ndarray:
-    """The number of the component of every minimum."""
+def _components(count: int, edges: list[tuple[int, int]]) -> np.ndarray:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -122,8 +120,7 @@ def components(count: int, edges: list[tuple[int, int]]) -> np.ndarray:
     return connected_components(graph, directed=False)[1]
 
 
-def check(saddles: Float[np.ndarray, "n n"]) -> None:
-    """Refuse what are no saddles between minima."""
+def _check(saddles: Float[np.ndarray, "n n"]) -> None:
     if len(saddles) < 2:
         raise DataError(f"there are {len(saddles)} minima: a tree needs at least two")
     if not np.array_equal(saddles, saddles.T, equal_nan=True):
