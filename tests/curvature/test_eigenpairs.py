@@ -196,7 +196,10 @@ def test_eigenvalues_have_no_unit(scale):
     ("name", "tolerance"), [("spread", 0.003), ("root", 0.001), ("normal", 0.003)]
 )
 def test_few_random_starts_miss_a_wanted_eigenvalue(name, tolerance):
-    """Ritz values settle at neighbours for a while: small residuals do not show that."""
+    """Ritz values settle at neighbours for a while: small residuals do not show that.
+
+    A search that ends on small residuals alone misses 2, 4 and 2 of these.
+    """
     spectrum = {
         "spread": np.linspace(-1, 2, 30),
         "root": np.linspace(0, 1, 30) ** 0.33,
@@ -210,7 +213,7 @@ def test_few_random_starts_miss_a_wanted_eigenvalue(name, tolerance):
         assert found.converged.all()
         off = abs(found.values - wanted(spectrum)).max() / found.norm
         missed.append(off > 11 * tolerance)
-    assert sum(missed) <= 5
+    assert sum(missed) <= 1
 
 
 def test_other_weights_tolerances_and_limits_run_the_same_program():
