@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mconn.errors import ConfigError
+from mconn.examples import parts
 from mconn.landscape import MixtureRefresh
 from mconn.repair.additions import Units, along
 from mconn.repair.layers import Layers
@@ -226,9 +227,15 @@ class Repair(MixtureRefresh):
     def __call__(
         self, params: Params, batches: Any, mixture: Float[Array | np.ndarray, "ends"]
     ) -> Params:
-        """Repaired ``params``; the batches have a field ``inputs`` (batches, size, ...)."""
+        """Repaired ``params``; the batches' inputs have the shape (batches, size, ...)."""
         return repair(
-            self.layers, self.apply, params, self.ends, mixture, batches.inputs, passes=self.passes
+            self.layers,
+            self.apply,
+            params,
+            self.ends,
+            mixture,
+            parts(batches)[0],
+            passes=self.passes,
         )
 
 
