@@ -198,6 +198,9 @@ class _Uses(ast.NodeVisitor):
         }
         for each in body:
             scope |= _bound(each, self.source.package)
+        inside = (inner for each in body for inner in ast.walk(each))
+        changed = {name for each in inside if isinstance(each, ast.Global) for name in each.names}
+        scope = {name: place for name, place in scope.items() if name not in changed}
         self._inside(scope, body)
 
     def visit_ListComp(self, node: ast.AST) -> None:
@@ -351,13 +354,9 @@ def _is_definition(node: ast.AST) -> bool:
 
 def _bindings(node: ast.Import | ast.ImportFrom, package: str) -> dict[str, Place]:
     if isinstance(node, ast.Import):
-        return {
-            each.asname or each.name.partition(".")[0]: (
-                each.name if each.asname else each.name.partition(".")[0],
-                (),
-            )
-            for each in node.names
-        }
+        named = {each.asname: each.name for each in node.names if each.asname}
+        tops = {each.name.partition(".")[0] for each in node.names if not each.asname}
+        return {name: (module, ()) for name, module in (named | {top: top for top in tops}).items()}
     at = _base(node, package)
     return {each.asname or each.name: (at, (each.name,)) for each in node.names}
 

@@ -19,7 +19,8 @@ FILES = {
     "maths/table.py": "RULES = {}\n\n\ndef rule(f):\n    RULES[f.__name__] = f\n    return f\n",
     "maths/rules/__init__.py": "from maths.rules import own as own\n",
     "maths/rules/own.py": "from maths.table import rule\n\n\n@rule\ndef zero():\n    return 0\n",
-    "maths/lazy.py": "def late():\n    from maths import rules, table\n\n    return table.RULES\n",
+    "maths/lazy.py": "COUNT = 1\n\n\ndef late():\n    from maths import rules, table\n\n"
+    "    global COUNT\n    COUNT = COUNT + 1\n    return table.RULES\n",
     "studies/study.py": """
 from dataclasses import dataclass
 
@@ -109,6 +110,7 @@ def again(folder: Path, accept: bool = False) -> tuple[RunFolder, list[str]]:
         ("maths/sums.py", "a + b", "b + a", ["early", "late"]),
         ("maths/rules/own.py", "return 0", "return 1", ["late"]),  # registered, imported lazily
         ("maths/lazy.py", "table.RULES", "dict(table.RULES)", ["late"]),
+        ("maths/lazy.py", "COUNT = 1", "COUNT = 2", ["late"]),  # used as a global that is changed
         ("studies/study.py", "self.size, self.size", "self.size, 1 * self.size", ["early", "late"]),
         ("studies/study.py", "facts['n']}", "facts['n']:d}", []),  # the report alone
         ("maths/sums.py", "Sums.", "Sums, in words.", None),

@@ -11,7 +11,7 @@ from toys import Numbers
 
 from mconn.errors import CheckpointError, StructureError
 from mconn.experiment import Result, Store
-from mconn.experiment.store import Entry
+from mconn.experiment.store import Entry, exclusive, is_held
 
 
 @pytest.fixture
@@ -134,3 +134,19 @@ def test_an_unreadable_record_is_corrupt(entry: Entry) -> None:
     (entry.folder / "made.json").write_text("x")
     with pytest.raises(CheckpointError, match=r"made\.json is missing or was changed"):
         entry.made()
+
+
+def test_a_held_lock_is_seen_and_a_dropped_one_is_not(tmp_path: Path) -> None:
+    lock = tmp_path / "folder" / "x.lock"
+    assert not is_held(lock)
+    with exclusive(lock, lambda: None):
+        assert is_held(lock)
+    assert not is_held(lock)
+
+
+def test_nobody_waits_for_a_free_lock(tmp_path: Path) -> None:
+    waited: list[str] = []
+    for _ in range(2):
+        with exclusive(tmp_path / "x.lock", lambda: waited.append("waited")):
+            pass
+    assert not waited
