@@ -108,6 +108,26 @@ def test_the_interval_covers_the_truth_as_often_as_it_says():
     assert 0.83 <= covered / 200 <= 0.96
 
 
+def test_standard_errors_are_those_of_the_differences_of_few_examples():
+    """To all digits, so that a division by n in the place of n - 1 is noticed."""
+    values = np.random.default_rng(2).normal(size=(3, 5)) + np.array([[0], [4], [0]])
+    measured = profile(values)
+    differences = values[1] - (values[0] + values[2]) / 2
+    centred = differences - differences.mean()
+    expected = np.sqrt((centred**2).sum() / 4 / 5)
+    assert landscape.barrier(measured).standard_error == pytest.approx(expected, rel=1e-5)
+    each = np.sqrt(((values - values.mean(axis=1, keepdims=True)) ** 2).sum(axis=1) / 4 / 5)
+    np.testing.assert_allclose(measured.standard_error("loss"), each, rtol=1e-5)
+
+
+def test_a_resample_has_the_same_examples_at_every_point():
+    """Examples of very different difficulty: unpaired, the interval would be 100 times as wide."""
+    difficulty = 10 * np.random.default_rng(3).normal(size=400)
+    noise = 0.1 * np.random.default_rng(4).normal(size=(3, 400))
+    found = landscape.barrier(profile(np.array([[0], [1], [0]]) + difficulty + noise))
+    assert found.high - found.low == pytest.approx(2 * 1.96 * found.standard_error, rel=0.15)
+
+
 def test_the_same_seed_gives_the_same_interval():
     measured = profile(np.random.default_rng(0).normal(size=(5, 30)))
     assert landscape.barrier(measured, seed=3) == landscape.barrier(measured, seed=3)
