@@ -13,11 +13,11 @@ from mconn.functions.calibration import (
     calibration as calibration,
     reliability as reliability,
 )
-from mconn.functions.divergence import jensen_shannon as jensen_shannon
 from mconn.functions.energy import PathEnergy as PathEnergy, path_energy as path_energy
 from mconn.functions.outputs import (
     FunctionProfile as FunctionProfile,
     Gain as Gain,
+    jensen_shannon as jensen_shannon,
     outputs_along as outputs_along,
 )
 

@@ -117,10 +117,10 @@ def reliability(
         ConfigError: if there is no bin, or an unknown kind of them.
     """
     confidence, correct = np.asarray(confidence, np.float64), np.asarray(correct, np.float64)
-    place = places(confidence, bins, binning)
+    place = _places(confidence, bins, binning)
     ones = np.ones(len(place))
     count, said, right = (np.bincount(place, each, bins) for each in (ones, confidence, correct))
-    return binned(count, said, right)
+    return _binned(count, said, right)
 
 
 def calibration(
@@ -156,20 +156,20 @@ def calibration(
     scores = [profile.metric(name).astype(np.float64) for name in (BRIER, "loss")]
     values = np.stack([*scores, correct, confidence])
     points, examples = confidence.shape
-    chosen = [indicators(places(each, bins, binning), bins) for each in confidence]
+    chosen = [_indicators(_places(each, bins, binning), bins) for each in confidence]
     found = np.zeros((5, resamples, points))
     floor = np.zeros((resamples, points))
     random = np.random.default_rng(seed)
-    for some, counts in resampled(random, resamples, examples):
+    for some, counts in _resampled(random, resamples, examples):
         uniform = random.random(counts.shape, np.float32)
         for point, members in enumerate(chosen):
-            found[:, some, point] = of_resamples(counts, members, values[:, point])
+            found[:, some, point] = _of_resamples(counts, members, values[:, point])
             drawn = (uniform < confidence[point]).astype(np.float32) @ members
             total, said = (
                 np.broadcast_to(each @ members, drawn.shape)
                 for each in (np.ones(examples), confidence[point])
             )
-            floor[some, point] = binned(total, said, drawn).expected_error()
+            floor[some, point] = _binned(total, said, drawn).expected_error()
     whole = [
         reliability(confidence[i], correct[i], bins=bins, binning=binning) for i in range(points)
     ]
@@ -192,7 +192,7 @@ def calibration(
     )
 
 
-def places(
+def _places(
     confidence: Float[np.ndarray, "examples"], bins: int, binning: Binning
 ) -> Int[np.ndarray, "examples"]:
     """The bin of every example, from 0."""
@@ -210,14 +210,16 @@ def places(
     return np.searchsorted(edges, confidence, side="left")
 
 
-def indicators(place: Int[np.ndarray, "examples"], bins: int) -> Float[np.ndarray, "examples bins"]:
+def _indicators(
+    place: Int[np.ndarray, "examples"], bins: int
+) -> Float[np.ndarray, "examples bins"]:
     """One where an example is in a bin. In single precision, as intervals have few digits."""
     members = np.zeros((len(place), bins), np.float32)
     members[np.arange(len(place)), place] = 1
     return members
 
 
-def of_resamples(
+def _of_resamples(
     counts: Float[np.ndarray, "some examples"],
     members: Float[np.ndarray, "examples bins"],
     values: Float[np.ndarray, "4 examples"],
@@ -228,10 +230,10 @@ def of_resamples(
     sums = counts @ np.concatenate([*per_bin, values.T.astype(np.float32)], axis=1)
     total, said, right = np.split(sums[:, : -len(values)], 3, axis=1)
     means = sums[:, -len(values) :].T / counts.shape[1]
-    return np.stack([binned(total, said, right).expected_error(), *means])
+    return np.stack([_binned(total, said, right).expected_error(), *means])
 
 
-def binned(
+def _binned(
     count: Float[np.ndarray, "*points bins"],
     confidence: Float[np.ndarray, "*points bins"],
     correct: Float[np.ndarray, "*points bins"],
@@ -242,7 +244,7 @@ def binned(
     return Bins(share, confidence / some, correct / some, count)
 
 
-def resampled(
+def _resampled(
     random: np.random.Generator, resamples: int, examples: int
 ) -> Iterator[tuple[slice, Float[np.ndarray, "some examples"]]]:
     """How often every example is drawn, for some resamples at a time, in bounded memory."""

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from mconn.errors import ConfigError
-from mconn.functions.divergence import jensen_shannon
-from mconn.functions.outputs import check_curve
+from mconn.examples import parts
+from mconn.functions.outputs import check_curve, jensen_shannon
 from mconn.landscape import evaluate
 from mconn.measure import Execution
 from mconn.paths import Domain, Path, not_pairs
@@ -42,7 +42,7 @@ class PathEnergy:
 
     def standard_error(self) -> float:
         """Of the energy, over examples."""
-        return deviation(self.steps.sum(axis=0))
+        return _deviation(self.steps.sum(axis=0))
 
     def motion(self) -> float:
         """The integral over t of the mean squared Fisher-Rao speed, as these steps estimate it.
@@ -52,7 +52,7 @@ class PathEnergy:
         divergence / h converges to the integral as the steps get shorter. On n equal steps it is
         8 n times the energy.
         """
-        return float(self.motions().mean(dtype=np.float64))
+        return float(self._motions().mean(dtype=np.float64))
 
     def excess(self) -> float:
         """The motion minus the least that any path between these outputs has.
@@ -60,9 +60,9 @@ class PathEnergy:
         Zero for a geodesic that is walked at constant speed, example by example; otherwise
         positive, once the steps are short.
         """
-        return float((self.motions() - self.geodesic).mean(dtype=np.float64))
+        return float((self._motions() - self.geodesic).mean(dtype=np.float64))
 
-    def motions(self) -> Float[np.ndarray, "examples"]:
+    def _motions(self) -> Float[np.ndarray, "examples"]:
         """The integral of the squared speed of every example."""
         return 8 * (self.steps / np.diff(self.t.astype(np.float64))[:, None]).sum(axis=0)
 
@@ -98,30 +98,30 @@ def path_energy(
     if t.ndim != 1 or len(t) < 2 or np.any(np.diff(t) <= 0):
         raise ConfigError("a path's energy needs two or more waypoints in ascending order")
     pairs = np.concatenate([np.stack([t[:-1], t[1:]], axis=1), [[t[0], t[-1]]]])
-    profile = evaluate(StepTerms(apply), Steps(path), pairs, data, execution=execution)
+    profile = evaluate(_StepTerms(apply), _Steps(path), pairs, data, execution=execution)
     profile.check_finite(STEP)
     angles = 2 * np.arccos(np.minimum(profile.metric(OVERLAP)[-1].astype(np.float64), 1))
     return PathEnergy(t, profile.metric(STEP)[:-1], angles**2)
 
 
-class Step(NamedTuple):
+class _Step(NamedTuple):
     """Two networks on a path."""
 
     start: Params
     stop: Params
 
 
-def first_mixture(t: Any) -> Float[Array, "2"]:
+def _first_mixture(t: Any) -> Float[Array, "2"]:
     """The weights of the ends where a step starts."""
     return jnp.stack([1 - t[0], t[0]])
 
 
-STEPS = Domain("the steps on an interval", first_mixture, not_pairs)
+STEPS = Domain("the steps on an interval", _first_mixture, not_pairs)
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Steps(Path):
+class _Steps(Path):
     """A curve whose points are steps (from, to)."""
 
     path: Path
@@ -129,7 +129,7 @@ class Steps(Path):
 
     def __call__(self, t: Any) -> Params:
         """The networks where a step starts and stops."""
-        return Step(self.path(t[0]), self.path(t[1]))
+        return _Step(self.path(t[0]), self.path(t[1]))
 
     def arc_length(self, ts: Float[np.ndarray | Array, "points 2"]) -> Float[Array, "points"]:
         """The length of the path itself, up to where each step starts."""
@@ -137,18 +137,18 @@ class Steps(Path):
 
 
 @dataclass(frozen=True)
-class StepTerms:
+class _StepTerms:
     """The divergence of a step, and the overlap of the square roots of its outputs; an EvalFn."""
 
     apply: ApplyFn
 
-    def __call__(self, step: Step, batch: Any) -> dict[str, Float[Array, "n"]]:
+    def __call__(self, step: _Step, batch: Any) -> dict[str, Float[Array, "n"]]:
         """Both for every example of a batch."""
-        first, second = (wide(self.apply(params, batch.inputs)) for params in step)
+        first, second = (wide(self.apply(params, parts(batch)[0])) for params in step)
         roots = (jax.nn.log_softmax(first, axis=-1) + jax.nn.log_softmax(second, axis=-1)) / 2
         return {STEP: jensen_shannon(first, second), OVERLAP: jnp.exp(roots).sum(axis=-1)}
 
 
-def deviation(values: Float[np.ndarray, "examples"]) -> float:
+def _deviation(values: Float[np.ndarray, "examples"]) -> float:
     """The standard error of the mean."""
     return float(values.std(ddof=1, dtype=np.float64) / np.sqrt(len(values)))

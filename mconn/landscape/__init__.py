@@ -8,6 +8,7 @@ barrier -- a barrier of any kind of the literature, with a paired error and an i
 """
 
 from mconn.landscape.barrier import (
+    KINDS as KINDS,
     Estimate as Estimate,
     barrier as barrier,
     barriers as barriers,
@@ -26,7 +27,6 @@ from mconn.landscape.evaluate import (
     evaluate_many as evaluate_many,
     profiles_along as profiles_along,
 )
-from mconn.landscape.kinds import KINDS as KINDS
 from mconn.landscape.losses import (
     SLOPE as SLOPE,
     Classification as Classification,

@@ -7,16 +7,137 @@ standard error and its bootstrap interval. A maximum over a grid is a lower boun
 maximum over the path.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
 from mconn.checks import check_choice
 from mconn.errors import ConfigError
-from mconn.landscape.kinds import KINDS, Grid, Kind
 from mconn.landscape.profile import Profile
+
+Means = Float[np.ndarray, "*resamples points"]
+Weights = Float[np.ndarray, "*resamples points"]
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """What a kind knows of the profile beside its means."""
+
+    mixture: Float[np.ndarray, "points ends"]
+    ends: np.ndarray
+    arc_length: Float[np.ndarray, "points"]
+    t: Float[np.ndarray, "points ..."]
+
+    def at(self, point: int | np.integer | np.ndarray) -> Weights:
+        """Weights of the mean at one point."""
+        return np.eye(len(self.mixture))[point]
+
+    def above_chord(self) -> Float[np.ndarray, "points points"]:
+        """Matrix that takes the means to their height above the chord through the ends."""
+        height = np.eye(len(self.mixture))
+        height[:, self.ends] -= self.mixture
+        return height
+
+
+def _highest_end(means: Means, grid: _Grid) -> Weights:
+    return grid.at(grid.ends[np.argmax(means[..., grid.ends], axis=-1)])
+
+
+def _quadrature(x: Float[np.ndarray, "points"]) -> Float[np.ndarray, "points"]:
+    steps = np.diff(x)
+    return np.concatenate([steps, [0]]) / 2 + np.concatenate([[0], steps]) / 2
+
+
+def _max_endpoint(means: Means, grid: _Grid) -> Weights:
+    return _maximum(means, grid) - _highest_end(means, grid)
+
+
+def _mean_endpoint(means: Means, grid: _Grid) -> Weights:
+    return _maximum(means, grid) - grid.at(grid.ends).mean(axis=0)
+
+
+def chord(means: Means, grid: _Grid) -> Weights:
+    """The greatest height above the chord."""
+    height = grid.above_chord()
+    return height[np.argmax(means @ height.T, axis=-1)]
+
+
+def _area_above(means: Means, grid: _Grid) -> Weights:
+    weights = _quadrature(grid.t) @ grid.above_chord()
+    return np.where((means @ weights)[..., None] > 0, weights, 0)
+
+
+def _maximum(means: Means, grid: _Grid) -> Weights:
+    return grid.at(np.argmax(means, axis=-1))
+
+
+def _minimum(means: Means, grid: _Grid) -> Weights:
+    return grid.at(np.argmin(means, axis=-1))
+
+
+def _uniform(means: Means, grid: _Grid) -> Weights:
+    return np.full(means.shape, 1 / means.shape[-1])
+
+
+def _integral(means: Means, grid: _Grid) -> Weights:
+    length = grid.arc_length[-1]
+    # A path that stands still has one value everywhere, and any weights give it.
+    along = grid.arc_length / length if length > 0 else grid.t
+    return np.broadcast_to(_quadrature(along), means.shape)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of barrier.
+
+    Attributes:
+        weights: (means, grid) -> weights of the means whose sum is the barrier.
+        source: the formula and who uses it.
+        metric: the metric that the kind prescribes; None leaves the choice to the caller.
+        over: ``point`` where one point decides, ``curve`` where the whole curve does.
+    """
+
+    weights: Callable[[Means, _Grid], Weights]
+    source: str
+    metric: str | None = None
+    over: Literal["point", "curve"] = "point"
+
+
+KINDS: dict[str, Kind] = {
+    "chord": Kind(
+        chord,
+        "max_t [L(t) - sum_e mixture_e(t) L_e]: Entezari et al. 2022, Theus et al. 2025, eq. 1",
+    ),
+    "max_endpoint": Kind(_max_endpoint, "max_t L(t) - max_e L_e"),
+    "mean_endpoint": Kind(
+        _mean_endpoint, "max_t L(t) - mean_e L_e: Ainsworth et al. 2023, after Frankle et al. 2020"
+    ),
+    "error_mean": Kind(
+        _mean_endpoint, "the same of the 0/1 error: Frankle et al. 2020 (instability)", "error"
+    ),
+    "accuracy_drop": Kind(
+        chord, "max_t [chord of accuracies - accuracy(t)]: Jordan et al. 2023", "error"
+    ),
+    "multi": Kind(chord, "sup over mixtures of L(mix) - sum_m mix_m L_m: Theus et al. 2025, eq. 2"),
+    "area": Kind(
+        _area_above,
+        "integral of L(t) - chord(t) over t, at least 0: Pena et al. 2023",
+        over="curve",
+    ),
+    "maximum": Kind(_maximum, "max_t L(t): Garipov et al. 2018"),
+    "saddle": Kind(
+        _maximum, "max over a densely sampled chain, an upper bound: Draxler et al. 2018"
+    ),
+    "minimum": Kind(_minimum, "min_t L(t): Garipov et al. 2018"),
+    "mean": Kind(_uniform, "mean over the points: Garipov et al. 2018", over="curve"),
+    "integral": Kind(
+        _integral, "mean over the arc length: Garipov et al. 2018, eval_curve", over="curve"
+    ),
+}
+"""Every kind of barrier, by name."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +230,7 @@ def barriers(
     chosen = [(kind, *_rule(kind, metric, profile)) for kind, metric in kinds]
     for metric in {metric for _, _, metric in chosen}:
         profile.check_finite(metric)
-    grid = Grid(profile.mixture.astype(np.float64), profile.ends(), profile.arc_length, profile.t)
+    grid = _Grid(profile.mixture.astype(np.float64), profile.ends(), profile.arc_length, profile.t)
     resampled = {
         metric: _resampled_means(profile.metric(metric), resamples, np.random.default_rng(seed))
         for metric in dict.fromkeys(metric for _, _, metric in chosen)
@@ -167,7 +288,7 @@ def _rule(kind: str, metric: str | None, profile: Profile) -> tuple[Kind, str]:
 
 
 def _resampled_means(
-    values: Float[np.ndarray, "points examples"], resamples: int, generator: np.random.Generator
+    values: Float[np.ndarray, "points examples"], resamples: int, rng: np.random.Generator
 ) -> Float[np.ndarray, "resamples points"]:
     """Means over examples drawn with replacement, as counts times values, in bounded memory."""
     examples = values.shape[1]
@@ -176,7 +297,7 @@ def _resampled_means(
     for start in range(0, resamples, rows):
         counts = np.stack(
             [
-                np.bincount(generator.integers(examples, size=examples), minlength=examples)
+                np.bincount(rng.integers(examples, size=examples), minlength=examples)
                 for _ in range(min(rows, resamples - start))
             ]
         )

@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 
 from mconn.errors import ConfigError
-from mconn.landscape.barrier import barrier
+from mconn.landscape.barrier import KINDS, barrier, chord
 from mconn.landscape.evaluate import profile_of
-from mconn.landscape.kinds import KINDS, chord
 from mconn.landscape.losses import Losses
 from mconn.landscape.profile import Profile
 from mconn.measure import Execution, Run, joined
