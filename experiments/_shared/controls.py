@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mconn.experiment import Claim, Result
+from mconn.experiment import Claim, Result, claims
 
 
 def alignment_claims(aligned: Sequence[Result]) -> list[Claim]:
@@ -11,47 +11,32 @@ def alignment_claims(aligned: Sequence[Result]) -> list[Claim]:
     Args:
         aligned: results of `mconn.experiment.stages.Align`.
     """
-    claims = certificate_claims(aligned)
+    found = certificate_claims(aligned)
     planted = [result.facts["planted"] for result in aligned if "planted" in result.facts]
     if planted:
-        claims.append(
-            Claim(
-                "a randomly permuted copy of a network is put back: the network half way to it "
-                "computes the same, for every method",
-                "control",
-                "relative change at most 1e-4, in float32",
-                f"{max(planted):.1e}",
-                max(planted) <= 1e-4,
-                id="planted-copy",
-            )
-        )
-    return claims
+        told = "a randomly permuted copy of a network is put back: the network half way to it "
+        told += "computes the same, for every method"
+        of = "relative change, in float32,"
+        found.append(claims.at_most("planted-copy", told, planted, 1e-4, of=of, source="control"))
+    return found
 
 
 def certificate_claims(aligned: Sequence[Result]) -> list[Claim]:
     """The group leaves the function as it is."""
     changes = [change for result in aligned for change in result.facts["certificate"].values()]
-    if not changes:
-        return []
-    return [
-        Claim(
-            "the discovered symmetry leaves the outputs unchanged, in float64",
-            "control",
-            "relative change at most 1e-10",
-            f"{max(changes):.1e}",
-            max(changes) <= 1e-10,
-            id="certificate",
-        )
-    ]
+    told, of = "the discovered symmetry leaves the outputs unchanged, in float64", "relative change"
+    judged = claims.at_most("certificate", told, changes, 1e-10, of=of, source="control")
+    return [judged] if changes else []
 
 
 def random_claim(naive: float, random: float) -> Claim:
     """A random element of the group does not lower the train barrier."""
-    return Claim(
+    return claims.share_of(
+        "random-does-not-help",
         "a random permutation does not help",
-        "control",
-        f"train barrier at least 60 % of the naive {naive:.3g}",
-        f"{random:.3g}",
-        random >= 0.6 * naive,
-        id="random-does-not-help",
+        random,
+        naive,
+        least=0.6,
+        of=f"the naive train barrier {naive:.3g}",
+        source="control",
     )

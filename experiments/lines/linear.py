@@ -166,24 +166,18 @@ class LinearConnectivity(Experiment):
         order = [m for m in ("naive", "weights", "activations") if m in self.methods]
         if len(order) < 2:
             return []
-        claims = []
-        for split in ("train", "test"):
-            values = np.array(
-                [where(chord, method=m, split=split)["value"].to_pylist() for m in order]
+        return [
+            predicates.ordered(
+                f"order/{split}",
+                f"the {split} barrier falls in the order {' > '.join(order)}, for every pair",
+                np.stack(
+                    [numbers(where(chord, method=m, split=split), "value") for m in order], axis=1
+                ),
+                falling=True,
+                source="Ainsworth et al. 2023, figure 2; Jordan et al. 2023",
             )
-            in_order = np.all(np.diff(values, axis=0) < 0, axis=0)
-            claims.append(
-                Claim(
-                    statement=f"the {split} barrier falls in the order {' > '.join(order)}, "
-                    "for every pair",
-                    source="Ainsworth et al. 2023, figure 2; Jordan et al. 2023",
-                    expected=f"{len(in_order)} of {len(in_order)} pairs",
-                    measured=f"{in_order.sum()} of {len(in_order)} pairs",
-                    holds=bool(in_order.all()),
-                    id=f"order/{split}",
-                )
-            )
-        return claims
+            for split in ("train", "test")
+        ]
 
     def _expected_claims(self, chord: pa.Table) -> list[Claim]:
         claims = []
@@ -207,15 +201,14 @@ class LinearConnectivity(Experiment):
         if self.end_accuracy is None:
             return []
         ends = _ends(where(profile, split="test", metric="accuracy"))
-        lowest = float(numbers(ends, "value").min())
         return [
-            Claim(
-                statement="every trained network generalises",
+            predicates.at_least(
+                "end-accuracy",
+                "every trained network generalises",
+                numbers(ends, "value").min(),
+                self.end_accuracy,
+                of="test accuracy",
                 source="this study",
-                expected=f"test accuracy at least {self.end_accuracy}",
-                measured=round(lowest, 4),
-                holds=lowest >= self.end_accuracy,
-                id="end-accuracy",
             )
         ]
 

@@ -68,16 +68,9 @@ def shape_claims(
 
 def monotone(method: str, values: Sequence[float], *, falls: bool, source: str) -> Claim:
     """The claim that the mean barrier falls, or rises, from each place to the next."""
-    steps = np.diff(values)
-    right = int(((steps < 0) if falls else (steps > 0)).sum())
-    return Claim(
-        f"the train barrier, {method}, {'falls' if falls else 'rises'} from each place to the next",
-        source,
-        f"{len(steps)} of {len(steps)} steps",
-        f"{right} of {len(steps)} steps",
-        right == len(steps),
-        id=f"{'falls' if falls else 'rises'}/{method}",
-    )
+    verb = "falls" if falls else "rises"
+    told = f"the train barrier, {method}, {verb} from each place to the next"
+    return predicates.ordered(f"{verb}/{method}", told, values, falling=falls, source=source)
 
 
 def control_claims(
@@ -86,17 +79,13 @@ def control_claims(
     """What must come out if the machinery is right, whatever the networks are."""
     claims = []
     if {"naive", "random"} <= set(methods):
-        shares = [
-            means["random", "train", place] / means["naive", "train", place] for place in places
-        ]
+        naive, random = (
+            [means[method, "train", place] for place in places] for method in ("naive", "random")
+        )
+        told, of = "a random permutation does not help, at any place", "the naive train barrier"
         claims.append(
-            Claim(
-                "a random permutation does not help, at any place",
-                "control",
-                "train barrier at least 60 % of the naive one",
-                f"{100 * min(shares):.0f} %",
-                min(shares) >= 0.6,
-                id="random-does-not-help",
+            predicates.share_of(
+                "random-does-not-help", told, random, naive, least=0.6, of=of, source="control"
             )
         )
     return [*claims, *alignment_claims(aligned)]

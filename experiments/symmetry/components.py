@@ -9,14 +9,13 @@ scalar layers three are left (proposition 4.3), and two where the layers are mat
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from experiments.symmetry.components_figures import TITLES, level_set_figure
 from experiments.symmetry.components_stages import LinearGroups, RoadmapSearch, ScalarLevelSets
-from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage, plot
+from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage, claims, plot
 from mconn.experiment.tables import Frame, numbers
 
 PAPER = "Zhao et al. 2025"
@@ -124,7 +123,7 @@ class ConnectedComponents(Experiment):
         )
 
     def _scalar_claims(self, flood: pa.Table) -> list[Claim]:
-        claims = []
+        judged = []
         for row in flood.to_pylist():
             with_skip = row["skip"] > 0
             expected = 3 if with_skip else 2 ** (row["layers"] - 1)
@@ -132,16 +131,9 @@ class ConnectedComponents(Experiment):
             source = (
                 f"{PAPER}, proposition 4.3 and figure 2" if with_skip else f"{PAPER}, section 4"
             )
-            claims.append(
-                same(
-                    f"flood-fill/{name}",
-                    f"components of {name}, by flood fill",
-                    source,
-                    expected,
-                    row,
-                )
-            )
-        return claims
+            told, found = f"components of {name}, by flood fill", row["components"]
+            judged.append(claims.equal(f"flood-fill/{name}", told, found, expected, source=source))
+        return judged
 
     def _group_claims(self, groups: pa.Table) -> list[Claim]:
         rows = groups.to_pylist()
@@ -166,42 +158,22 @@ class ConnectedComponents(Experiment):
     def _search_claims(
         self, counts: Mapping[tuple[int, bool], int], edges: pa.Table
     ) -> list[Claim]:
-        claims = []
+        judged = []
         for (width, with_skip), found in counts.items():
             expected = (3 if width == 1 else 2) if with_skip else 4
             name = f"three layers of width {width}" + (" with a skip" if with_skip else "")
             source = f"{PAPER}, proposition 4.3" if with_skip else f"{PAPER}, section 4"
             source = "a pilot of this project" if with_skip and width > 1 else source
-            row = {"components": found}
-            claims.append(
-                same(
-                    f"roadmap/{name}",
-                    f"components of {name}, by the roadmap",
-                    source,
-                    expected,
-                    row,
-                )
-            )
-        worst = float(numbers(edges, "largest_loss").max())
-        mixed = int(numbers(edges, "mixed").sum())
+            told = f"components of {name}, by the roadmap"
+            judged.append(claims.equal(f"roadmap/{name}", told, found, expected, source=source))
+        line = "every line of the roadmaps keeps the loss at zero"
+        sign = "no component of a roadmap has points whose determinants differ in sign"
+        worst, mixed = numbers(edges, "largest_loss"), int(numbers(edges, "mixed").sum())
+        of = "loss over that of the output zero"
         return [
-            *claims,
-            Claim(
-                "every line of the roadmaps keeps the loss at zero",
-                "control",
-                "at most 1e-9 of the loss of the output zero",
-                f"{worst:.1e}",
-                worst <= 1e-9,
-                id="lines-keep-zero",
-            ),
-            Claim(
-                "no component of a roadmap has points whose determinants differ in sign",
-                "control",
-                0,
-                mixed,
-                mixed == 0,
-                id="signs",
-            ),
+            *judged,
+            claims.at_most("lines-keep-zero", line, worst.max(), 1e-9, of=of, source="control"),
+            claims.equal("signs", sign, mixed, 0, source="control"),
         ]
 
 
@@ -210,19 +182,6 @@ def named(search: pa.Table) -> Frame:
     rows = search.to_pandas()
     networks = rows.skip.map({0.0: TITLES["plain"], 1.0: TITLES["skip"]})
     return rows.assign(width="width " + rows.width.astype(str), skip=networks)
-
-
-def same(id: str, statement: str, source: str, expected: int, row: Mapping[str, Any]) -> Claim:
-    """The claim that a count is the expected one."""
-    found = row["components"]
-    return Claim(
-        statement,
-        source,
-        expected,
-        found,
-        found == expected,
-        id=id,
-    )
 
 
 def headline(

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from experiments.transport.barriers import METHODS
 from experiments.transport.figures import select
-from mconn.experiment import Claim
+from mconn.experiment import Claim, claims
 
 PAPER = "Ferbach et al. 2024"
 PILOTS = {1: -0.52, 2: -0.37, 5: -0.19, 10: -0.11, 20: -0.06}
@@ -22,14 +22,13 @@ FEWEST_SPECTRA = 8
 def slope_claims(slopes: Mapping[int, tuple[float, float]]) -> list[Claim]:
     """The slopes are those of the pilots within .05."""
     return [
-        Claim(
+        claims.near(
+            f"slope/{dimension}",
             f"slope of log W_2 against log m, d = {dimension}",
-            "pilots of this project, few draws",
+            value,
             PILOTS[dimension],
-            round(value, 3),
-            abs(value - PILOTS[dimension]) <= 0.05,
-            "± 0.05",
-            id=f"slope/{dimension}",
+            absolute=0.05,
+            source="pilots of this project, few draws",
         )
         for dimension, (value, _) in slopes.items()
         if dimension in PILOTS

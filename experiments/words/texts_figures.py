@@ -5,15 +5,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mconn.experiment import style
-from mconn.experiment.figures import COLUMN, LOOKS, PAGE
+from mconn.experiment import plot, style
+from mconn.experiment.figures import LOOKS, PAGE
 from mconn.experiment.tables import numbers, where
 
-PANELS = (
-    ("loss", "Loss"),
-    ("accuracy", "Accuracy of 3CosAdd"),
-    ("sample_angle", "Angle, sample space (°)"),
-)
+PANELS = {
+    "loss": "Loss",
+    "accuracy": "Accuracy of 3CosAdd",
+    "sample_angle": "Angle, sample space (°)",
+}
 
 
 def accuracy_figure(accuracy: pa.Table) -> Any:
@@ -50,35 +50,7 @@ def accuracy_figure(accuracy: pa.Table) -> Any:
 
 def text_ladder_figure(points: pa.Table) -> Any:
     """Loss, accuracy and angle along the lines, a row of panels per method."""
-    from matplotlib.figure import Figure
-
-    methods = list(dict.fromkeys(points["method"].to_pylist()))
-    rungs = list(dict.fromkeys(points["rung"].to_pylist()))
-    with style():
-        figure = Figure(figsize=(PAGE, 2 * COLUMN * len(methods) / 2.8))
-        axes = figure.subplots(len(methods), len(PANELS), squeeze=False)
-        for method, row in zip(methods, axes, strict=True):
-            for axis, (column, label) in zip(row, PANELS, strict=True):
-                for rung, (colour, marker, dashes) in zip(rungs, LOOKS, strict=False):
-                    rows = where(points, method=method, rung=rung)
-                    t, values = numbers(rows, "t"), numbers(rows, column)
-                    ts = np.unique(t)
-                    at = np.stack([values[t == each] for each in ts])
-                    axis.fill_between(
-                        ts, at.min(axis=1), at.max(axis=1), color=colour, alpha=0.15, linewidth=0
-                    )
-                    axis.plot(
-                        ts,
-                        at.mean(axis=1),
-                        color=colour,
-                        marker=marker,
-                        markevery=2,
-                        markersize=4,
-                        linestyle=dashes,
-                        label=rung if axis is axes[0, 0] else None,
-                    )
-                axis.set_title(method, loc="left")
-                axis.set_xlabel("Position on the line, $t$")
-                axis.set_ylabel(label)
-        figure.legend(loc="outside upper center", ncols=len(rungs))
-    return figure
+    drawn = points.to_pandas().melt(["method", "rung", "t"], list(PANELS), "what")
+    labels = {"t": "Position on the line, $t$"}
+    look = {"labels": labels, "names": PANELS, "share": {"sharey": False}}
+    return plot.panels(drawn, "t", "value", by="rung", rows="method", columns="what", look=look)

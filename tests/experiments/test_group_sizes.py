@@ -14,7 +14,7 @@ from experiments.symmetry.group_count import (
     discover_model,
     permutations_of,
 )
-from experiments.symmetry.skips import claims as skip_claims
+from experiments.symmetry.skips import judge as skip_claims
 from experiments.symmetry.stacks import Stack
 from experiments.symmetry.zoo import FAMILIES, count_resnet
 from mconn import symmetry
