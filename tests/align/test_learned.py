@@ -210,8 +210,10 @@ def test_the_relaxed_permutation_and_its_gradient():
             ratio = np.log(matrix) - latents / epsilon
             ratio -= ratio.mean(axis=1, keepdims=True) + ratio.mean(axis=2, keepdims=True)
             np.testing.assert_allclose(ratio, ratio[:, :1, :1] + np.zeros((5, 5)), atol=1e-9)
-            expected = numeric(lambda x, e=epsilon: float(relaxed(x, e)[0]), latents, 1e-5)
-            np.testing.assert_allclose(gradient, expected, atol=1e-4 * np.abs(expected).max())
+            for direction in 1e-5 * rng.normal(size=(6, *latents.shape)):
+                ends = (relaxed(latents + each, epsilon)[0] for each in (direction, -direction))
+                expected = np.sum(gradient * direction) * 2
+                assert np.subtract(*map(float, ends)) == pytest.approx(expected, rel=1e-3, abs=1e-9)
 
 
 # Learning
