@@ -90,7 +90,7 @@ class WordLines(Stage):
         barriers: list[dict[str, Any]] = []
 
         def measure(path: paths.Path, distance: float, **labels: str) -> None:
-            found = words.measure_path(path, ts, examples, questions)
+            found = words.along(path, ts, examples, questions)
             last, spare = found.singular[:, model.rank - 1 : model.rank + 1].T.tolist()
             points.extend(
                 {**labels, **row, "last_singular": needed, "spare_singular": other}

@@ -187,7 +187,7 @@ class TextLines(Stage):
                 for name, rung in words.align_embeddings(a, b).items():
                     labels = {"method": method, "pair": f"{i}-{j}", "rung": name}
                     loss, examples = losses[method]
-                    found = words.measure_path(
+                    found = words.along(
                         paths.line(a, rung.params), ts, examples, questions, losses=loss
                     )
                     points += [labels | row for row in found.rows()]

@@ -24,7 +24,7 @@ cspmi, conditions, analogy_errors -- what the corpus says of an analogy
 
 Embeddings in weight space:
 embedding_symmetry, align_embeddings, RUNGS -- GL(d), and one embedding moved onto another by it
-measure_path, AlongPath -- loss, analogies and attributes at every point of a path
+along, AlongPath -- loss, analogies and attributes at every point of a path
 exact_examples, exact_losses, pair_examples, pair_losses -- SGNS's loss, example by example
 entry_examples, entry_losses -- the squared error of a factorisation
 """
@@ -45,8 +45,8 @@ from mconn.words.coupling import (
     AlongPath as AlongPath,
     Rung as Rung,
     align_embeddings as align_embeddings,
+    along as along,
     embedding_symmetry as embedding_symmetry,
-    measure_path as measure_path,
 )
 from mconn.words.factors import (
     Association as Association,

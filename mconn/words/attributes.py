@@ -61,8 +61,8 @@ class AttributeModel:
     @functools.cached_property
     def joint(self) -> Float[np.ndarray, "words words"]:
         """P(i, j)."""
-        generator = np.random.default_rng(self.seed)
-        own = np.exp(self.spread * generator.standard_normal(len(self.codes)))
+        rng = np.random.default_rng(self.seed)
+        own = np.exp(self.spread * rng.standard_normal(len(self.codes)))
         together = np.outer(own, own) * self.attraction(self.codes[:, None], self.codes[None])
         return together / together.sum()
 
@@ -128,27 +128,27 @@ class AttributeModel:
 
 
 def sample_counts(
-    joint: Float[np.ndarray, "words words"], pairs: int, generator: np.random.Generator
+    joint: Float[np.ndarray, "words words"], pairs: int, rng: np.random.Generator
 ) -> Int[np.ndarray, "words words"]:
     """The counts of independent pairs.
 
     Args:
         joint: the probability of every pair.
         pairs: how many are drawn.
-        generator: of the draws.
+        rng: of the draws.
 
     Raises:
         ConfigError: if no pair is asked for.
     """
     _check(pairs)
-    return generator.multinomial(pairs, joint.ravel()).reshape(joint.shape)
+    return rng.multinomial(pairs, joint.ravel()).reshape(joint.shape)
 
 
 def sample_sentences(
     joint: Float[np.ndarray, "words words"],
     words: Sequence[str],
     pairs: int,
-    generator: np.random.Generator,
+    rng: np.random.Generator,
     block: int = 100_000,
 ) -> Iterator[list[str]]:
     """A text whose sentences are independent pairs of words, drawn block by block.
@@ -157,7 +157,7 @@ def sample_sentences(
         joint: the probability of every pair.
         words: their names.
         pairs: how many are drawn.
-        generator: of the draws.
+        rng: of the draws.
         block: pairs that are drawn at once.
 
     Raises:
@@ -167,7 +167,7 @@ def sample_sentences(
     names = list(words)
     levels = np.cumsum(joint.ravel())
     for start in range(0, pairs, block):
-        drawn = generator.random(min(block, pairs - start)) * levels[-1]
+        drawn = rng.random(min(block, pairs - start)) * levels[-1]
         for place in np.searchsorted(levels, drawn, side="right").tolist():
             yield [names[place // len(names)], names[place % len(names)]]
 

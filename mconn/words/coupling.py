@@ -17,6 +17,7 @@ from mconn import align, landscape, symmetry, trees
 from mconn.checks import check_choice
 from mconn.errors import DataError, StructureError
 from mconn.features import subspace_angles
+from mconn.measure import Execution
 from mconn.paths import Path
 from mconn.types import Batch, EvalFn, Key, Params
 from mconn.words.analogies import Rule, chances
@@ -142,7 +143,7 @@ def _distance(a: Any, b: Any) -> float:
 
 @dataclass(frozen=True, eq=False)
 class AlongPath:
-    """What `measure_path` found, at every point of the path.
+    """What `along` found, at every point of the path.
 
     Attributes:
         profile: the losses, for `mconn.landscape.barrier`.
@@ -186,27 +187,29 @@ class AlongPath:
         ]
 
 
-def measure_path(
+def along(
     path: Path,
-    ts: Float[np.ndarray, " points"],
+    ts: Float[np.ndarray, " points"] | int,
     data: Batch,
     questions: Mapping[str, Int[np.ndarray, "questions 4"]],
     *,
     losses: EvalFn = exact_losses,
     rule: Rule | None = None,
     tolerance: float = 1e-6,
+    execution: Execution = Execution(),
 ) -> AlongPath:
     """Measure loss, analogies and attributes at every point of a path between embeddings.
 
     Args:
         path: from `mconn.paths`, its points with ``words`` and ``contexts``.
-        ts: the points; the first is what angles are measured from.
+        ts: the points, or how many; the first is what angles are measured from.
         data: examples of the loss.
         questions: by attribute the places of a, b, c and d, from `AttributeModel.questions` or
             `place_questions`. The pairs of an attribute are those that its questions are made of.
         losses: `exact_losses`, or `pair_losses`.
         rule: how questions are answered; 3CosAdd without the question's words by default.
         tolerance: how much two scores may differ and be equal; ties are broken by lot.
+        execution: batches, devices, memory, and finished points on disk, of the loss.
 
     Raises:
         DataError: if an attribute has no question; and as `mconn.landscape.evaluate`.
@@ -215,7 +218,7 @@ def measure_path(
         raise DataError("an attribute has no question, or there is none: leave it out, or name one")
     asked = np.concatenate(list(questions.values()))
     relations = {name: pairs_of_questions(rows) for name, rows in questions.items()}
-    profile = landscape.evaluate(losses, path, ts, data)
+    profile = landscape.evaluate(losses, path, ts, data, execution=execution)
     points = [
         {name: np.asarray(leaf, np.float64) for name, leaf in _point(path, np.float32(t)).items()}
         for t in profile.t

@@ -78,12 +78,12 @@ def pair_examples(
     """
     if most < 1:
         raise ConfigError(f"most is {most}: keep at least one pair")
-    generator = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     found = whole(blocks(text, vocabulary))
-    pairs = pairs_of(found, vocabulary, config, generator)[:most]
+    pairs = pairs_of(found, vocabulary, config, rng)[:most]
     if not len(pairs):
         raise DataError("no word of the vocabulary has a neighbour: give a longer text")
-    negatives = noise(vocabulary, config, (len(pairs), config.negatives), generator)
+    negatives = noise(vocabulary, config, (len(pairs), config.negatives), rng)
     return {"word": pairs[:, 0], "context": pairs[:, 1], "negatives": negatives}
 
 
@@ -127,11 +127,11 @@ def entry_examples(matrix: Matrix, *, seed: int = 0, most: int = 100_000) -> dic
     if count <= most:
         places = np.arange(count)
     else:
-        generator = np.random.default_rng(seed)
+        rng = np.random.default_rng(seed)
         filled: Any = sparse.coo_array(table)
-        which = generator.integers(max(filled.nnz, 1), size=most // 2 if filled.nnz else 0)
+        which = rng.integers(max(filled.nnz, 1), size=most // 2 if filled.nnz else 0)
         ours = filled.coords[0][which].astype(np.int64) * columns + filled.coords[1][which]
-        places = np.concatenate([ours, generator.integers(count, size=most - len(which))])
+        places = np.concatenate([ours, rng.integers(count, size=most - len(which))])
     word, context = np.divmod(places, columns)
     value = np.asarray(table[word, context]).ravel()
     weight = np.ones(len(places))

@@ -17,6 +17,7 @@ from mconn.words import (
     Section,
     Window,
     align_embeddings,
+    along,
     count_words,
     embedding_symmetry,
     entry_examples,
@@ -25,7 +26,6 @@ from mconn.words import (
     exact_losses,
     expected_accuracy,
     factorise,
-    measure_path,
     pair_examples,
     pair_losses,
     parallelogram_defect,
@@ -115,7 +115,7 @@ def test_the_ends_of_a_path_are_the_embeddings_themselves():
     rng = np.random.default_rng(0)
     other = {name: leaf + rng.normal(0, 0.5, leaf.shape) for name, leaf in OPTIMUM.items()}
     rule = Rule("multiply")
-    found = measure_path(paths.line(OPTIMUM, other), TS, DATA, QUESTIONS, rule=rule)
+    found = along(paths.line(OPTIMUM, other), 5, DATA, QUESTIONS, rule=rule)
     for place, params in ((0, OPTIMUM), (-1, other)):
         single = {name: leaf.astype(np.float32) for name, leaf in params.items()}
         words = single["words"].astype(float)
@@ -138,7 +138,7 @@ def test_the_ends_of_a_path_are_the_embeddings_themselves():
 def test_on_the_orbit_loss_and_sample_space_stay_and_neuron_space_turns(key):
     group = embedding_symmetry(OPTIMUM)
     tangent = {group.generators[0].name: np.random.default_rng(0).normal(0, 0.3, (5, 5))}
-    found = measure_path(paths.orbit_along(group, tangent, OPTIMUM), TS, DATA, QUESTIONS)
+    found = along(paths.orbit_along(group, tangent, OPTIMUM), TS, DATA, QUESTIONS)
     np.testing.assert_allclose(np.ptp(found.profile.mean("loss")), 0, atol=1e-5)
     assert found.largest_angle("sample").max() < 1e-3
     assert found.largest_angle("neuron")[-1] > 0.1
@@ -151,7 +151,7 @@ def test_blends_down_the_ladder_lose_their_barrier_and_keep_their_analogies():
     trained, _ = train_exact(WEIGHTS, config, jax.random.split(jax.random.key(0)))
     a, b = ({name: np.asarray(leaf[i]) for name, leaf in trained.items()} for i in range(2))
     found = {
-        rung: measure_path(paths.line(a, each.params), TS, DATA, QUESTIONS)
+        rung: along(paths.line(a, each.params), TS, DATA, QUESTIONS)
         for rung, each in align_embeddings(a, b).items()
     }
     barriers = {
@@ -169,7 +169,7 @@ def test_a_blend_that_loses_an_attribute_loses_its_analogies():
     # The singular vectors are the attributes, and the constant; the second is a strong attribute.
     mirror[1, 1] = -1
     moved = {name: leaf @ mirror for name, leaf in OPTIMUM.items()}
-    found = measure_path(paths.line(OPTIMUM, moved), TS, DATA, QUESTIONS)
+    found = along(paths.line(OPTIMUM, moved), TS, DATA, QUESTIONS)
     assert found.accuracy[[0, -1]].tolist() == [1, 1]
     assert found.accuracy[2] < 0.7
     assert found.singular[2, -1] < 1e-5
@@ -185,7 +185,7 @@ def test_what_the_loss_does_not_see_destroys_analogies_at_no_barrier():
         {"words": np.concatenate([OPTIMUM["words"], each], axis=1), "contexts": contexts}
         for each in (0 * noise, noise)
     )
-    found = measure_path(paths.line(a, b), TS, DATA, QUESTIONS)
+    found = along(paths.line(a, b), TS, DATA, QUESTIONS)
     np.testing.assert_allclose(np.ptp(found.profile.mean("loss")), 0, atol=1e-6)
     assert found.accuracy[0] == 1
     assert found.accuracy[-1] < 0.5
@@ -195,7 +195,7 @@ def test_what_the_loss_does_not_see_destroys_analogies_at_no_barrier():
 
 def test_a_point_without_any_vector_is_wrong_and_not_an_error():
     opposite = {name: -leaf for name, leaf in OPTIMUM.items()}
-    found = measure_path(paths.line(OPTIMUM, opposite), TS, DATA, QUESTIONS)
+    found = along(paths.line(OPTIMUM, opposite), TS, DATA, QUESTIONS)
     assert found.accuracy.tolist() == [1, 1, 0, 1, 1]
     assert np.isnan(found.largest_angle("sample")[2])
     assert np.isnan(found.rows()[2]["defect"])
@@ -214,14 +214,13 @@ def test_questions_of_a_file_are_asked_by_section():
     params = {name: np.eye(5)[:, :4] for name in ("words", "contexts")}
     data = exact_examples(sgns_weights(np.ones((5, 5))))
     path = paths.line(params, params)
-    assert measure_path(path, TS, data, found).right.shape == (5, 2)
+    assert along(path, TS, data, found).right.shape == (5, 2)
     for questions in ({}, {"empty": np.zeros((0, 4), int)}):
         with pytest.raises(DataError, match="no question"):
-            measure_path(path, TS, data, questions)
+            along(path, TS, data, questions)
 
 
 def test_the_pairs_of_an_attribute_are_those_of_its_questions():
-
     for (name, questions), k in zip(QUESTIONS.items(), itertools.count(), strict=False):
         assert name == f"attribute {k + 1}"
         np.testing.assert_array_equal(pairs_of_questions(questions), MODEL.pairs(k))
