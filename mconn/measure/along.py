@@ -277,8 +277,9 @@ class Run:
 
     def _save(self, ts: np.ndarray, measured: Measured) -> None:
         if self._keeper is not None:
-            part = f"points-{len(self._keeper.names()):06d}"
-            self._keeper.save(part, {"t": ts, **flat(measured)})
+            parts = [name for name in self._keeper.names() if name != "carry"]
+            number = max((int(name.removeprefix("points-")) + 1 for name in parts), default=0)
+            self._keeper.save(f"points-{number:06d}", {"t": ts, **flat(measured)})
             carry = self._begun[1] if self._begun else None
             if jax.tree.leaves(carry):
                 self._keeper.save("carry", flat(meshes.on_host(carry)))
