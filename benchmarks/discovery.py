@@ -22,8 +22,7 @@ from rich.table import Table
 from benchmarks import memory
 from mconn.jaxprs import Program, trace
 from mconn.models import GPT2, VGG16, Llama, resnet50, resnet152
-from mconn.symmetry.discover import label, leaf_shapes
-from mconn.symmetry.generators import read_group
+from mconn.symmetry import label, leaf_shapes, read_group
 
 TURNS = 5
 SMALL_IMAGES = jax.ShapeDtypeStruct((2, 32, 32, 3), jnp.float32)

@@ -2,7 +2,6 @@
 
 import ast
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,35 +109,17 @@ def faults(file: str, text: str) -> Iterator[str]:
             yield f"{file} takes {name} from {module}, which does not offer it"
 
 
-KNOWN: set[str] = {
-    "mconn.experiment.diagnostic_figures",
-    "mconn.experiment.figures",
-    "mconn.experiment.stages.align",
-    "mconn.experiment.stages.connect",
-    "mconn.experiment.stages.normalisers",
-    "mconn.experiment.stages.sweep",
-    "mconn.experiment.tables",
-    "mconn.symmetry.discover",
-    "mconn.symmetry.generators",
-}
-"""Modules that others still enter behind the door of their area; to be emptied."""
-
-
 def test_every_import_goes_down_and_through_a_door() -> None:
     files = [each for name in ("mconn", *ABOVE) for each in sorted((ROOT / name).rglob("*.py"))]
     assert len(files) > 200
     named = [(each.relative_to(ROOT).as_posix(), each.read_text()) for each in files]
     found = [fault for name, text in named for fault in faults(name, text)]
-    known = [each for each in found if any(f" from {module}, behind" in each for module in KNOWN)]
-    left = "\n".join(sorted(known))
-    sys.stdout.write(f"{len(known)} imports behind a door are left:\n{left}\n")
-    new = "\n".join(fault for fault in found if fault not in known)
-    assert not new, new
+    assert not found, "\n".join(found)
 
 
 def test_every_area_of_the_list_is_there() -> None:
     missing = {area for area in LEVELS if not is_module(f"mconn.{area}")}
-    assert missing <= {"measure"}  # which is being built
+    assert not missing
     assert len(LEVELS) == sum(map(len, floors(table())))
 
 

@@ -9,8 +9,7 @@ from typing import Any
 
 from mconn import data, paths, symmetry, trees
 from mconn.experiment import Context, Result, Stage
-from mconn.experiment.stages import Align, Train
-from mconn.experiment.stages.align import group_of
+from mconn.experiment.stages import Align, Train, group_of
 from mconn.types import ApplyFn, Params
 
 

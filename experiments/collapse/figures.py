@@ -7,8 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from experiments.collapse.tables import at_ends, half_way, ratio_by_layer
-from mconn.experiment import style
-from mconn.experiment.figures import COLUMN, PAGE, lighter, looks
+from mconn.experiment import COLUMN, PAGE, lighter, looks, style
 
 
 def ratio_figure(tables: Sequence[tuple[str, pa.Table]], methods: Sequence[str]) -> Any:

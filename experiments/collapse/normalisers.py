@@ -24,9 +24,17 @@ from experiments.collapse.tables import (
 )
 from mconn.checks import check_choice
 from mconn.errors import ConfigError
-from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage, claims as predicates
+from mconn.experiment import (
+    Claim,
+    Experiment,
+    Report,
+    Result,
+    Section,
+    Stage,
+    claims as predicates,
+    gather,
+)
 from mconn.experiment.stages import Train
-from mconn.experiment.tables import gather
 from mconn.models import Normaliser
 from mconn.training import TrainConfig
 

@@ -14,9 +14,7 @@ from mconn import data, landscape, paths, repair, symmetry, trees
 from mconn.checks import check_choice
 from mconn.errors import ConfigError
 from mconn.experiment import Context, Result, Stage
-from mconn.experiment.stages import Align, Train
-from mconn.experiment.stages.align import group_of
-from mconn.experiment.stages.sweep import point_rows
+from mconn.experiment.stages import Align, Train, group_of, point_rows
 from mconn.measure import Execution
 from mconn.training import TrainConfig
 from mconn.types import ApplyFn, Params

@@ -9,8 +9,7 @@ import pyarrow.compute as pc
 
 from experiments._shared.controls import certificate_claims
 from experiments.collapse.sweep import LAYER, Treatment, method_name
-from mconn.experiment import Claim, Result
-from mconn.experiment.tables import numbers, where
+from mconn.experiment import Claim, Result, numbers, where
 
 Variant = tuple[str, Treatment]
 """An alignment, or ``naive``, and what is done to the network after it."""

@@ -33,10 +33,12 @@ from mconn.experiment import (
     Stage,
     band_meaning,
     claims as predicates,
+    gather,
+    numbers,
     profile_figure,
+    where,
 )
 from mconn.experiment.stages import Train
-from mconn.experiment.tables import gather, numbers, where
 from mconn.training import TrainConfig
 
 VARIANTS: tuple[Variant, ...] = (

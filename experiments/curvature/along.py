@@ -35,9 +35,8 @@ from experiments.curvature.lines import NAIVE, Directions, Extremes
 from experiments.curvature.network import PARAMETRISATIONS, RATES, Loss
 from experiments.curvature.width import AFTER, PLACES, CurvatureByWidth
 from mconn.errors import ConfigError
-from mconn.experiment import Experiment, Report, Result, Section, Stage
+from mconn.experiment import Experiment, Report, Result, Section, Stage, gather, numbers, where
 from mconn.experiment.stages import Align, Train
-from mconn.experiment.tables import gather, numbers, where
 from mconn.training import TrainConfig
 
 

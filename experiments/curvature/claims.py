@@ -11,9 +11,7 @@ from experiments.curvature.lines import MATCHED, NAIVE
 from experiments.curvature.network import PARAMETRISATIONS, Loss, Parametrisation
 from experiments.curvature.width import AFTER, BEFORE, PLACES
 from experiments.tangent.claims import Slope, by_width, exponent
-from mconn.experiment import Claim
-from mconn.experiment.figures import distinct
-from mconn.experiment.tables import numbers, where
+from mconn.experiment import Claim, distinct, numbers, where
 
 PILOTS = "pilots of this project, one hidden layer of 32 to 512 units on digits"
 IDENTITY = "the curvature identity L(t) - chord(t) = - integral of G(t, s) L''(s) ds"

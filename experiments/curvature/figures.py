@@ -13,9 +13,7 @@ from experiments.curvature.network import PARAMETRISATIONS
 from experiments.curvature.width import PLACES
 from experiments.tangent.claims import by_width
 from mconn.curvature import Density
-from mconn.experiment import style
-from mconn.experiment.figures import LOOKS, PAGE, distinct
-from mconn.experiment.tables import numbers, where
+from mconn.experiment import LOOKS, PAGE, distinct, numbers, style, where
 
 WIDTH = "Units, $m$"
 POSITION = "Position on the line, $t$"

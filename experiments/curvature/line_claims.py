@@ -5,8 +5,7 @@ import pyarrow as pa
 
 from experiments.curvature.claims import IDENTITY, curves
 from experiments.curvature.lines import MATCHED, NAIVE, TOLERANCE
-from mconn.experiment import Claim
-from mconn.experiment.tables import numbers, where
+from mconn.experiment import Claim, numbers, where
 
 METHODS = (NAIVE, MATCHED)
 

@@ -12,8 +12,7 @@ from mconn import curvature, data, landscape, paths, symmetry, trees
 from mconn.data import Dataset
 from mconn.errors import ConfigError
 from mconn.experiment import Context, Result, Stage
-from mconn.experiment.stages import Align, Train
-from mconn.experiment.stages.align import group_of
+from mconn.experiment.stages import Align, Train, group_of
 from mconn.measure import Execution
 from mconn.paths import Path
 from mconn.types import Params

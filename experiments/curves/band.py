@@ -18,9 +18,18 @@ from experiments.curves.band_figures import chains_of, saddle_figure
 from experiments.curves.band_stages import METHOD, Bands
 from mconn import paths
 from mconn.errors import ConfigError
-from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage, pivot_figure
+from mconn.experiment import (
+    Claim,
+    Experiment,
+    Report,
+    Result,
+    Section,
+    Stage,
+    numbers,
+    pivot_figure,
+    where,
+)
 from mconn.experiment.stages import Connect, Sweep, Train
-from mconn.experiment.tables import numbers, where
 from mconn.paths import BandConfig, FitConfig
 from mconn.training import TrainConfig
 

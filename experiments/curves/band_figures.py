@@ -6,9 +6,7 @@ import numpy as np
 import pyarrow as pa
 from matplotlib.patheffects import withStroke
 
-from mconn.experiment import Pivots, style
-from mconn.experiment.figures import PAGE, significant
-from mconn.experiment.tables import numbers
+from mconn.experiment import PAGE, Pivots, numbers, significant, style
 
 
 def chains_of(points: pa.Table) -> list[Pivots]:

@@ -12,9 +12,7 @@ from mconn import data, landscape, paths, trees
 from mconn.data import Dataset
 from mconn.errors import ConfigError
 from mconn.experiment import Context, Result, Stage
-from mconn.experiment.stages import Train
-from mconn.experiment.stages.connect import training_loss
-from mconn.experiment.stages.sweep import BARRIERS, point_rows
+from mconn.experiment.stages import BARRIERS, Train, point_rows, training_loss
 from mconn.paths import BandConfig, ControlledPath, ElasticBand
 from mconn.types import EvalFn
 

@@ -16,10 +16,18 @@ import pyarrow as pa
 from experiments.curves import fitted_claims as claims, fitted_sections as sections
 from experiments.curves.fitted_stages import LINE, AlongCurve, CurvePlane, geometry_rows
 from mconn.errors import ConfigError
-from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage
-from mconn.experiment.stages import Connect, Sweep, Train
-from mconn.experiment.stages.connect import Family
-from mconn.experiment.tables import gather, numbers, where
+from mconn.experiment import (
+    Claim,
+    Experiment,
+    Report,
+    Result,
+    Section,
+    Stage,
+    gather,
+    numbers,
+    where,
+)
+from mconn.experiment.stages import Connect, Family, Sweep, Train
 from mconn.paths import FitConfig
 from mconn.training import TrainConfig
 

@@ -6,8 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mconn.experiment import Claim, claims as predicates
-from mconn.experiment.tables import numbers, where
+from mconn.experiment import Claim, claims as predicates, numbers, where
 
 SOURCE = "Garipov et al. 2018, figures 1 and 2, table 2; this project's pilots"
 

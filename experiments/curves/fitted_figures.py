@@ -8,9 +8,7 @@ import pyarrow as pa
 
 from experiments._shared.spread import draw_spread
 from experiments.curves.fitted_stages import TERMS
-from mconn.experiment import style
-from mconn.experiment.figures import COLUMN, PAGE, lighter, looks
-from mconn.experiment.tables import numbers, where
+from mconn.experiment import COLUMN, PAGE, lighter, looks, numbers, style, where
 
 NAMES = {
     "difference": "$D$: log-sum-exp above that of mixed logits",

@@ -14,10 +14,11 @@ from mconn.experiment import (
     band_meaning,
     barrier_bars,
     length_figure,
+    numbers,
     plane_figure,
     profile_figure,
+    where,
 )
-from mconn.experiment.tables import numbers, where
 
 
 def along_section(profile: pa.Table, chord: pa.Table, geometry: pa.Table) -> Section:

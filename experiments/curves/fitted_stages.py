@@ -12,8 +12,7 @@ from jaxtyping import Array, Float
 
 from mconn import data, landscape, paths, trees
 from mconn.experiment import Context, Result, Stage
-from mconn.experiment.stages import Connect
-from mconn.experiment.stages.normalisers import recomputed
+from mconn.experiment.stages import Connect, recomputed
 from mconn.landscape import Between, WithEnds
 from mconn.measure import Execution
 from mconn.paths import ControlledPath

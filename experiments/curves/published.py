@@ -23,11 +23,12 @@ from mconn.experiment import (
     Section,
     Stage,
     band_meaning,
+    gather,
+    numbers,
     profile_figure,
+    where,
 )
-from mconn.experiment.stages import Connect, Sweep, Train
-from mconn.experiment.stages.connect import Family
-from mconn.experiment.tables import gather, numbers, where
+from mconn.experiment.stages import Connect, Family, Sweep, Train
 from mconn.paths import FitConfig
 from mconn.training import TrainConfig
 

@@ -15,9 +15,8 @@ import pyarrow.compute as pc
 
 from experiments.curves.surface_figures import map_figure
 from experiments.curves.surface_stages import STRAIGHT, Shape, SurfaceFits, Tables
-from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage
+from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage, numbers, where
 from mconn.experiment.stages import Train
-from mconn.experiment.tables import numbers, where
 from mconn.paths import FitConfig
 from mconn.training import TrainConfig
 

@@ -6,9 +6,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from experiments.curves.surface_stages import STRAIGHT, Tables
-from mconn.experiment import style
-from mconn.experiment.figures import PAGE
-from mconn.experiment.tables import numbers, where
+from mconn.experiment import PAGE, numbers, style, where
 
 
 def map_figure(maps: Tables, split: str, surface: int = 0) -> Any:

@@ -22,9 +22,8 @@ from experiments.curves.volume_stages import (
     REGULAR,
     GrownComplexes,
 )
-from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage
+from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage, numbers, where
 from mconn.experiment.stages import Train
-from mconn.experiment.tables import numbers, where
 from mconn.paths import FitConfig
 from mconn.training import TrainConfig
 

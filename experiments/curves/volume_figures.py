@@ -7,9 +7,7 @@ import pyarrow as pa
 
 from experiments._shared.spread import draw_spread
 from experiments.curves.volume_stages import METHODS, regular_log_volume
-from mconn.experiment import style
-from mconn.experiment.figures import PAGE, looks
-from mconn.experiment.tables import numbers, where
+from mconn.experiment import PAGE, looks, numbers, style, where
 
 
 def by_vertices(table: pa.Table, column: str) -> tuple[list[int], list[np.ndarray]]:

@@ -25,9 +25,8 @@ from experiments.features.coupling_stages import (
     UNREAD,
     CoupledPaths,
 )
-from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage
+from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage, numbers, where
 from mconn.experiment.stages import Align, Train
-from mconn.experiment.tables import numbers, where
 from mconn.training import TrainConfig
 
 AGAINST = "against the design notes of this project"

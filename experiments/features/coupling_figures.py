@@ -6,9 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from experiments.features.coupling_stages import UNREAD
-from mconn.experiment import style
-from mconn.experiment.figures import COLUMN, LOOKS, PAGE, distinct
-from mconn.experiment.tables import numbers, where
+from mconn.experiment import COLUMN, LOOKS, PAGE, distinct, numbers, style, where
 
 RESIDUALS = {"drift": "as they are", "rotation_residual": "rotated"}
 

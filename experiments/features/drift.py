@@ -40,9 +40,18 @@ from experiments.features.drift_figures import (
 from experiments.features.drift_stages import FeatureDrift, LayerLinearity, OutputsAlong
 from experiments.features.permuted_copies import PermutedCopies
 from mconn.errors import ConfigError
-from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage
+from mconn.experiment import (
+    Claim,
+    Experiment,
+    Report,
+    Result,
+    Section,
+    Stage,
+    gather,
+    numbers,
+    where,
+)
 from mconn.experiment.stages import Align, Connect, Sweep, Train
-from mconn.experiment.tables import gather, numbers, where
 from mconn.paths import FitConfig
 from mconn.training import TrainConfig
 

@@ -3,8 +3,7 @@
 import pyarrow as pa
 
 from experiments.features.drift_claims import MATCHED, NAIVE
-from mconn.experiment import Claim
-from mconn.experiment.tables import numbers, where
+from mconn.experiment import Claim, numbers, where
 
 
 def average_claim(outputs: pa.Table) -> Claim:

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from mconn.experiment import Claim, claims as predicates
-from mconn.experiment.tables import numbers, where
+from mconn.experiment import Claim, claims as predicates, numbers, where
 
 AGAINST = "against the design notes of this project"
 ZHOU = "Zhou et al. 2023"

@@ -6,9 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mconn.experiment import style
-from mconn.experiment.figures import LOOKS, PAGE, distinct, looks
-from mconn.experiment.tables import numbers, where
+from mconn.experiment import LOOKS, PAGE, distinct, looks, numbers, style, where
 
 RESIDUALS = {
     "drift": "first end, as it is",

@@ -12,8 +12,7 @@ from jaxtyping import Float
 from mconn import data, features, functions, paths, symmetry, trees
 from mconn.errors import ConfigError
 from mconn.experiment import Context, Result, Stage
-from mconn.experiment.stages import Align, Connect, Train
-from mconn.experiment.stages.align import group_of
+from mconn.experiment.stages import Align, Connect, Train, group_of
 from mconn.types import Params
 
 MEASURES = tuple(name for name in features.LayerCoupling._fields if name != "samples")

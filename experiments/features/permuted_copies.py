@@ -12,8 +12,7 @@ from jaxtyping import Float
 from mconn import align, data, features, landscape, paths, symmetry, trees
 from mconn.errors import ConfigError
 from mconn.experiment import Context, Result, Stage
-from mconn.experiment.stages import Train
-from mconn.experiment.stages.align import group_of
+from mconn.experiment.stages import Train, group_of
 from mconn.features import linear_cka, neuron_space_angles, sample_space_angles
 
 NAIVE, ALIGNED = "permuted copy", "copy, aligned"

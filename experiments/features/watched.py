@@ -15,10 +15,17 @@ import numpy as np
 from mconn import diagnostics
 from mconn.diagnostics import MATCHED, NAIVE, SAMPLE_SPACE, SIMILARITY
 from mconn.errors import ConfigError
-from mconn.experiment import Experiment, Report, Result, Section, Stage, claims
-from mconn.experiment.diagnostic_figures import diagnostics_figure
+from mconn.experiment import (
+    Experiment,
+    Frame,
+    Report,
+    Result,
+    Section,
+    Stage,
+    claims,
+    diagnostics_figure,
+)
 from mconn.experiment.stages import Watch
-from mconn.experiment.tables import Frame
 from mconn.training import TrainConfig
 
 AINSWORTH = "Ainsworth et al. 2023, figure 3"

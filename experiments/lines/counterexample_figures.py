@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mconn.experiment import style
-from mconn.experiment.figures import LOOKS, PAGE, lighter
+from mconn.experiment import LOOKS, PAGE, lighter, style
 
 
 def error_figure(lines: pa.Table) -> Any:

@@ -16,9 +16,8 @@ from experiments.lines.kinds_claims import grid_claims, relation_claims, thresho
 from experiments.lines.kinds_figures import grid_figure, threshold_figure
 from experiments.lines.kinds_stages import GRIDS, THRESHOLD, BarrierLines
 from mconn.errors import ConfigError
-from mconn.experiment import Experiment, Report, Result, Section, Stage
+from mconn.experiment import Experiment, Report, Result, Section, Stage, numbers, where
 from mconn.experiment.stages import Align, Train
-from mconn.experiment.tables import numbers, where
 from mconn.training import TrainConfig
 
 SHOWN = ("max_endpoint", "mean_endpoint", "chord", "area", "error_mean")

@@ -7,8 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from experiments.lines.kinds_stages import GRIDS, THRESHOLD
-from mconn.experiment import Claim
-from mconn.experiment.tables import numbers, where
+from mconn.experiment import Claim, numbers, where
 
 SOURCE = "by definition"
 EXACT = 1e-6

@@ -5,9 +5,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mconn.experiment import style
-from mconn.experiment.figures import COLUMN, LOOKS
-from mconn.experiment.tables import where
+from mconn.experiment import COLUMN, LOOKS, style, where
 
 FLOOR = 1e-5
 """Where a barrier of zero is drawn on a logarithmic axis."""

@@ -10,9 +10,7 @@ import pyarrow as pa
 
 from mconn import data, landscape, paths, symmetry, trees
 from mconn.experiment import Context, Result, Stage
-from mconn.experiment.stages import Align, Train
-from mconn.experiment.stages.align import group_of
-from mconn.experiment.stages.sweep import BARRIERS
+from mconn.experiment.stages import BARRIERS, Align, Train, group_of
 
 GRIDS = (5, 9, 17, 33, 65)
 """Points of nested grids: each contains the one before."""

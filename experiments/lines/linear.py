@@ -29,10 +29,12 @@ from mconn.experiment import (
     band_meaning,
     barrier_bars,
     claims as predicates,
+    gather,
+    numbers,
     profile_figure,
+    where,
 )
 from mconn.experiment.stages import Align, Sweep, Train
-from mconn.experiment.tables import gather, numbers, where
 from mconn.training import TrainConfig
 
 Method = Literal["naive"] | align.Method

@@ -16,8 +16,7 @@ import pandas as pd
 
 from experiments._shared.controls import alignment_claims
 from mconn.errors import ConfigError
-from mconn.experiment import Experiment, Report, Result, Section, Stage, claims, style
-from mconn.experiment.figures import LOOKS, PAGE
+from mconn.experiment import LOOKS, PAGE, Experiment, Report, Result, Section, Stage, claims, style
 from mconn.experiment.stages import Align, Sweep, Train
 from mconn.training import Optimiser, TrainConfig
 

@@ -6,9 +6,7 @@ import pyarrow as pa
 
 from experiments._shared.spread import draw_spread, joint_legend
 from experiments.lines.scaling_table import Losses
-from mconn.experiment import style
-from mconn.experiment.figures import LOOKS, PAGE
-from mconn.experiment.tables import numbers, where
+from mconn.experiment import LOOKS, PAGE, numbers, style, where
 
 LABELS = {
     "width": "Units of a hidden layer",

@@ -7,8 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Float
 
-from mconn.experiment import Result
-from mconn.experiment.tables import gather, where
+from mconn.experiment import Result, gather, where
 
 Means = Mapping[tuple[str, str, int], float]
 """The mean train or test chord barrier by method, split and place on the axis."""

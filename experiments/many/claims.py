@@ -7,8 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from experiments._shared.controls import random_claim
-from mconn.experiment import Claim, Result
-from mconn.experiment.tables import where
+from mconn.experiment import Claim, Result, where
 
 STAR_PAPER = "Sonthalia et al. 2024"
 PAPER_RATIOS = ".20 to .47"

@@ -6,9 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mconn.experiment import Result, style
-from mconn.experiment.figures import PAGE, significant
-from mconn.experiment.tables import numbers, where
+from mconn.experiment import PAGE, Result, numbers, significant, style, where
 
 CORNERS = np.array([[0.5, 3**0.5 / 2], [0, 0], [1, 0]])
 """Where the first, the second and the third network are drawn."""

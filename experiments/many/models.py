@@ -17,9 +17,17 @@ from experiments.many.claims import all_claims, relative_change
 from experiments.many.figures import bars_table, simplex_figure
 from experiments.many.star import Star, StarLines
 from mconn.errors import ConfigError
-from mconn.experiment import Experiment, Report, Result, Section, Stage, barrier_bars
+from mconn.experiment import (
+    Experiment,
+    Report,
+    Result,
+    Section,
+    Stage,
+    barrier_bars,
+    numbers,
+    where,
+)
 from mconn.experiment.stages import Align, Sweep, Train
-from mconn.experiment.tables import numbers, where
 from mconn.training import TrainConfig
 
 LINES = ("naive", "random", "weights", "weights together", "activations", "activations together")

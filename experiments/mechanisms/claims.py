@@ -7,8 +7,7 @@ import pyarrow as pa
 
 from experiments.mechanisms.finetuning import HEIGHT
 from experiments.mechanisms.lines import PAIRINGS
-from mconn.experiment import Claim, claims as predicates
-from mconn.experiment.tables import numbers, where
+from mconn.experiment import Claim, claims as predicates, numbers, where
 
 PAPER = "Lubana et al. 2023"
 PILOTS = "pilots of this project"

@@ -19,8 +19,7 @@ from experiments.mechanisms.figures import NAMES, finetuning_figure, sets_figure
 from experiments.mechanisms.finetuning import HEIGHT, Finetune
 from experiments.mechanisms.lines import METHODS, PAIRINGS, TRUE_LABELS, CueLines, FinetunedLines
 from mconn.errors import ConfigError
-from mconn.experiment import Experiment, Report, Result, Section, Stage
-from mconn.experiment.tables import numbers, where
+from mconn.experiment import Experiment, Report, Result, Section, Stage, numbers, where
 from mconn.training import TrainConfig
 
 

@@ -8,9 +8,7 @@ import pyarrow as pa
 
 from experiments.mechanisms.digits import SETS
 from experiments.mechanisms.lines import METHODS, PAIRINGS
-from mconn.experiment import style
-from mconn.experiment.figures import LOOKS, PAGE
-from mconn.experiment.tables import where
+from mconn.experiment import LOOKS, PAGE, style, where
 
 NAMES = {
     "NC": "no cue",

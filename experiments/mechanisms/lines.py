@@ -14,7 +14,7 @@ from mconn import align, landscape, paths, symmetry, trees
 from mconn.data import Split
 from mconn.errors import ConfigError
 from mconn.experiment import Context, Result, Stage
-from mconn.experiment.stages.sweep import point_rows
+from mconn.experiment.stages import point_rows
 from mconn.types import Params
 
 PAIRINGS = ("different", "both cue", "both image")

@@ -13,8 +13,18 @@ import numpy as np
 from experiments.symmetry.group_count import discover_model
 from experiments.symmetry.zoo import FAMILIES, FamilyName
 from mconn.checks import check_choice
-from mconn.experiment import Context, Experiment, Report, Result, Section, Stage, claims, plot
-from mconn.experiment.tables import Frame, frame
+from mconn.experiment import (
+    Context,
+    Experiment,
+    Frame,
+    Report,
+    Result,
+    Section,
+    Stage,
+    claims,
+    frame,
+    plot,
+)
 
 SHOWN = ["network", "layers", "width", "parameters", "generators", "log10_order", "dimension"]
 LOOK = {

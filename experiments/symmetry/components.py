@@ -15,8 +15,18 @@ import pyarrow as pa
 
 from experiments.symmetry.components_figures import TITLES, level_set_figure
 from experiments.symmetry.components_stages import LinearGroups, RoadmapSearch, ScalarLevelSets
-from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage, claims, plot
-from mconn.experiment.tables import Frame, numbers
+from mconn.experiment import (
+    Claim,
+    Experiment,
+    Frame,
+    Report,
+    Result,
+    Section,
+    Stage,
+    claims,
+    numbers,
+    plot,
+)
 
 PAPER = "Zhao et al. 2025"
 LOOK = {

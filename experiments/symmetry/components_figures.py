@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from mconn.experiment import style
-from mconn.experiment.figures import LOOKS, PAGE, lighter
+from mconn.experiment import LOOKS, PAGE, lighter, style
 
 TITLES = {"plain": "Plain, $w_3 w_2 w_1$", "skip": "Skip, $w_3 (w_2 w_1 + 1)$"}
 

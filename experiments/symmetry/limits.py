@@ -14,9 +14,19 @@ from typing import Any
 import pyarrow as pa
 
 from experiments.symmetry.limits_stages import FormulaChecks, HalfwayRanks, PositionGroups, SpareArc
-from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage, claims, plot
-from mconn.experiment.figures import COLUMN
-from mconn.experiment.tables import numbers, where
+from mconn.experiment import (
+    COLUMN,
+    Claim,
+    Experiment,
+    Report,
+    Result,
+    Section,
+    Stage,
+    claims,
+    numbers,
+    plot,
+    where,
+)
 
 KEPT, CHANGED = 1e-10, 1e-3
 """Relative changes up to the first leave a function as it is, from the second on they change it."""

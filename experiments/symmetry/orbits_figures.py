@@ -6,8 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from experiments.symmetry.orbits_stages import blow_up
-from mconn.experiment import style
-from mconn.experiment.figures import COLUMN, LOOKS
+from mconn.experiment import COLUMN, LOOKS, style
 
 
 def blow_up_figure(blown: pa.Table) -> Any:

@@ -15,8 +15,7 @@ import numpy as np
 
 from experiments.symmetry.group_count import discover_model
 from experiments.symmetry.zoo import Kind, build, closed_form
-from mconn.experiment import Experiment, Report, Result, Section, Stage, claims, plot
-from mconn.experiment.tables import Frame
+from mconn.experiment import Experiment, Frame, Report, Result, Section, Stage, claims, plot
 
 LOOK = {
     "labels": {"blocks": "Blocks (per stage)", "log2_components": r"$\log_2$ components"},

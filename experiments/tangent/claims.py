@@ -7,8 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mconn.experiment import Claim, Result
-from mconn.experiment.tables import numbers, where
+from mconn.experiment import Claim, Result, numbers, where
 
 JACOT = "Jacot et al. 2018"
 HUANG = "Huang and Yau 2020"

@@ -30,9 +30,8 @@ from experiments.tangent.network import Parametrisation
 from experiments.tangent.training import Epochs, Lines
 from experiments.tangent.width import Digits, DriftByWidth, Forecast, Spread
 from mconn.errors import ConfigError
-from mconn.experiment import Experiment, Report, Result, Section, Stage
+from mconn.experiment import Experiment, Report, Result, Section, Stage, gather
 from mconn.experiment.stages import Align, Train
-from mconn.experiment.tables import gather
 from mconn.training import TrainConfig
 
 TREATMENTS: tuple[tuple[Parametrisation, bool], ...] = (

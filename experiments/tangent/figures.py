@@ -9,9 +9,7 @@ import pyarrow.compute as pc
 
 from experiments._shared.spread import draw_spread
 from experiments.tangent.claims import by_width
-from mconn.experiment import style
-from mconn.experiment.figures import LOOKS, PAGE, distinct, looks
-from mconn.experiment.tables import numbers, where
+from mconn.experiment import LOOKS, PAGE, distinct, looks, numbers, style, where
 
 WIDTH = "Units of a hidden layer, $m$"
 POSITION = "Position on the line, $t$"

@@ -11,8 +11,7 @@ import numpy as np
 from mconn import data, landscape, paths, symmetry, tangent, trees
 from mconn.errors import ConfigError
 from mconn.experiment import Context, Result, Stage
-from mconn.experiment.stages import Align, Train
-from mconn.experiment.stages.align import group_of
+from mconn.experiment.stages import Align, Train, group_of
 from mconn.training import TrainConfig, build
 from mconn.types import Params
 

@@ -7,8 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from experiments._shared.spread import draw_spread, joint_legend
-from mconn.experiment import style
-from mconn.experiment.figures import LOOKS, PAGE
+from mconn.experiment import LOOKS, PAGE, style
 
 SHOWN = ("naive", "weights", "covariance", "activations")
 

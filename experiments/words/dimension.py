@@ -16,9 +16,19 @@ import pyarrow as pa
 from experiments.words.dimension_figures import dimension_figure
 from experiments.words.dimension_stages import ExactAccuracy, SampledAccuracy, SgnsOptimum
 from mconn import words
-from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage, claims, plot
-from mconn.experiment.figures import COLUMN
-from mconn.experiment.tables import numbers, where
+from mconn.experiment import (
+    COLUMN,
+    Claim,
+    Experiment,
+    Report,
+    Result,
+    Section,
+    Stage,
+    claims,
+    numbers,
+    plot,
+    where,
+)
 
 PILOT = "pilots of this project"
 KORCHINSKI = "Korchinski et al. 2025"

@@ -4,9 +4,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mconn.experiment import style
-from mconn.experiment.figures import LOOKS, PAGE
-from mconn.experiment.tables import numbers, where
+from mconn.experiment import LOOKS, PAGE, numbers, style, where
 
 GREY = "#4d4d4d"
 

@@ -17,8 +17,19 @@ import pyarrow as pa
 from experiments.words.geometry_figures import distance_figure, error_figure
 from mconn import words
 from mconn.errors import ConfigError
-from mconn.experiment import Claim, Context, Experiment, Report, Result, Section, Stage, claims
-from mconn.experiment.tables import Frame, numbers, where
+from mconn.experiment import (
+    Claim,
+    Context,
+    Experiment,
+    Frame,
+    Report,
+    Result,
+    Section,
+    Stage,
+    claims,
+    numbers,
+    where,
+)
 
 ETHAYARAJH, ALLEN = "Ethayarajh et al. 2019", "Allen and Hospedales 2019"
 PILOT = "pilots of this project"

@@ -6,9 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mconn.experiment import style
-from mconn.experiment.figures import COLUMN, LOOKS, PAGE
-from mconn.experiment.tables import numbers, where
+from mconn.experiment import COLUMN, LOOKS, PAGE, numbers, style, where
 
 FLOOR = 1e-16
 

@@ -16,8 +16,18 @@ import pyarrow as pa
 
 from experiments.words.ladder_stages import ORBIT, SINGULAR, WordLines, WordTraining
 from mconn import words
-from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage, claims, plot
-from mconn.experiment.tables import numbers, where
+from mconn.experiment import (
+    Claim,
+    Experiment,
+    Report,
+    Result,
+    Section,
+    Stage,
+    claims,
+    numbers,
+    plot,
+    where,
+)
 
 PILOT = "pilots of this project"
 AGAINST = "against the design notes of this project"

@@ -17,8 +17,7 @@ import pyarrow.compute as pc
 from experiments.words.texts_figures import accuracy_figure, text_ladder_figure
 from experiments.words.texts_stages import CONTROL, PARTS, RULES, SGNS, SVD, TextLines
 from mconn import words
-from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage
-from mconn.experiment.tables import numbers, where
+from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage, numbers, where
 
 ADD, KEPT = "3CosAdd", "3CosAdd, question's words kept"
 GRAMMAR = "gram"

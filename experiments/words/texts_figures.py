@@ -5,9 +5,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mconn.experiment import plot, style
-from mconn.experiment.figures import LOOKS, PAGE
-from mconn.experiment.tables import numbers, where
+from mconn.experiment import LOOKS, PAGE, numbers, plot, style, where
 
 PANELS = {
     "loss": "Loss",

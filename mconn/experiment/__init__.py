@@ -31,7 +31,7 @@ from mconn.experiment.runner import run
 from mconn.experiment.serialise import decode, digest, encode
 from mconn.experiment.stage import Context, Result, Stage
 from mconn.experiment.store import Store, load_tree, read_json, verify, write_json
-from mconn.experiment.tables import frame, gather, numbers, where
+from mconn.experiment.tables import Frame, frame, gather, numbers, where
 
 __all__ = [
     "COLUMN",
@@ -40,6 +40,7 @@ __all__ = [
     "Claim",
     "Context",
     "Experiment",
+    "Frame",
     "Pivots",
     "Plane",
     "Report",

@@ -3,7 +3,7 @@
 `discover` finds it for any pure function, `certify` checks it in float64, `act` moves parameters
 by an element, `canonical` brings them to a normal form, `fold` takes the scales of normalisers out,
 `activations` reads the values in which each generator's axis lives, and `to_json` and
-`to_specification` write the group down.
+`to_specification` write the group down. `label` and `read_group` are the steps of `discover`.
 """
 
 from mconn.symmetry.action import (
@@ -19,7 +19,7 @@ from mconn.symmetry.action import (
 from mconn.symmetry.activations import activations, units_last
 from mconn.symmetry.canonical import canonical, canonical_element
 from mconn.symmetry.certify import Certificate, certify, draw_part
-from mconn.symmetry.discover import discover
+from mconn.symmetry.discover import discover, label, leaf_shapes
 from mconn.symmetry.elements import (
     CONTINUOUS,
     Tangent,
@@ -44,6 +44,7 @@ from mconn.symmetry.export import (
     to_specification,
 )
 from mconn.symmetry.fold import fold
+from mconn.symmetry.generators import read_group
 from mconn.symmetry.group import (
     KINDS,
     Fibre,
@@ -94,6 +95,8 @@ __all__ = [
     "identity_part",
     "in_order",
     "inverse",
+    "label",
+    "leaf_shapes",
     "lift",
     "log",
     "move_leaf",
@@ -101,6 +104,7 @@ __all__ = [
     "permutations",
     "random_element",
     "random_tangent",
+    "read_group",
     "relative",
     "take_along",
     "to_json",
