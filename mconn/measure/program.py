@@ -184,7 +184,7 @@ def _stream(path: _Path, points: _Points, examples: Examples) -> tuple[PyTree, P
         )
         return measure.finish(measure.combine(state), point), values
 
-    result, values = jax.lax.map(lambda here: _unless_filling(here[1], at_point, here[0]), points)
+    (result, values), _ = _in_turn(lambda carry, t: (at_point(t), carry), points, None)
     return result, values, path.carry
 
 
@@ -193,7 +193,7 @@ def _compare(path: _Path, points: _Points, examples: Examples) -> tuple[PyTree, 
     # So that one trace serves the shapes and the values.
     shared_of, update = jax.jit(measure.shared), jax.jit(measure.update)
     ts, mask = points
-    networks = jax.lax.map(lambda here: _unless_filling(here[1], path.point_at, here[0]), points)
+    networks, _ = _in_turn(lambda carry, t: (path.point_at(t), carry), points, None)
 
     def first() -> tuple[Point, Any]:
         batch = trees.index(examples.batches, 0)
@@ -220,7 +220,7 @@ def _compare(path: _Path, points: _Points, examples: Examples) -> tuple[PyTree, 
             lambda kind: jnp.zeros((len(ts), *kind.shape), kind.dtype),
             _shapes(lambda: one(states, 0)[1]),
         )
-        # Points that only fill up come last, and the loop ends before them.
+        # Points that only fill up come last, as in `_in_turn`.
         return jax.lax.fori_loop(0, mask.sum(), at_point, (states, values))
 
     states, values = jax.lax.scan(on_batch, states, examples)
@@ -235,34 +235,37 @@ def _pass_on(
 ) -> tuple[PyTree, PyTree, PyTree]:
     measure: Whole = path.measure
 
-    def at_point(carry: PyTree, here: _Points) -> tuple[PyTree, PyTree]:
-        t, is_real = here
+    @jax.jit  # so that one trace serves the shapes and the values
+    def at_point(carry: PyTree, t: Array) -> tuple[PyTree, PyTree]:
+        point = path.point_at(t)._replace(shared=path.shared)
+        return measure.at_point(point, examples, carry)
 
-        @jax.jit
-        def found(t: Array) -> tuple[PyTree, PyTree]:
-            point = path.point_at(t)._replace(shared=path.shared)
-            return measure.at_point(point, examples, carry)
-
-        shapes = jax.eval_shape(found, t)
-        nothing = jax.tree.map(lambda kind: jnp.zeros(kind.shape, kind.dtype), shapes[0])
-        result, carry = jax.lax.cond(is_real, found, lambda t: (nothing, carry), t)
-        return carry, result
-
-    carry, result = jax.lax.scan(at_point, path.carry, points)
+    result, carry = _in_turn(at_point, points, path.carry)
     return result, None, carry
 
 
 _ALONG = {Compared: _compare, Streamed: _stream, Whole: _pass_on}
 
 
-def _unless_filling(is_real: Array, compute: Callable[[Any], PyTree], at: Any) -> PyTree:
-    shapes = jax.eval_shape(compute, at)
+def _in_turn(
+    compute: Callable[[PyTree, Array], tuple[PyTree, PyTree]], points: _Points, carry: PyTree
+) -> tuple[PyTree, PyTree]:
+    """The results of ``compute(carry, t)`` at one point after the other, and the last carry.
 
-    def nothing(at: Any) -> PyTree:
-        del at
-        return jax.tree.map(lambda kind: jnp.zeros(kind.shape, kind.dtype), shapes)
+    Points that only fill up come last, and the loop ends before them: they cost nothing, and no
+    branch keeps XLA from moving what does not depend on t out of the loop.
+    """
+    ts, mask = points
+    results = jax.tree.map(
+        lambda kind: jnp.zeros((len(ts), *kind.shape), kind.dtype),
+        _shapes(lambda: compute(carry, ts[0])[0]),
+    )
 
-    return jax.lax.cond(is_real, compute, nothing, at)
+    def at_point(number: Any, state: tuple[PyTree, PyTree]) -> tuple[PyTree, PyTree]:
+        found, carry = compute(state[1], ts[number])
+        return jax.tree.map(lambda all_, new: all_.at[number].set(new), state[0], found), carry
+
+    return jax.lax.fori_loop(0, mask.sum(), at_point, (results, carry))
 
 
 def _shapes(tree: Any) -> Any:
