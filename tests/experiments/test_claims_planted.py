@@ -13,7 +13,7 @@ from experiments.curves.band_stages import Bands, distances_between
 from experiments.curves.fitted_claims import plane_claim, with_segments
 from experiments.curves.surface_stages import grid_of
 from experiments.curves.volume_stages import formula_errors
-from experiments.features.watched import alarm_claim, trajectory
+from experiments.features.watched import alarm_claim
 from experiments.symmetry.orbits import blow_up_claims, curve_claims
 from experiments.symmetry.orbits_stages import blow_up
 from mconn.experiment.stages import Train
@@ -104,21 +104,11 @@ def test_volumes_of_regular_simplexes_are_exact():
 
 
 def test_an_alarm_must_rise_with_the_barrier():
-    barrier = np.array([[0.0, 1, 2, 3]])
+    barrier = pd.DataFrame([[0.0, 1, 2, 3], [10, 11, 12, 14]])
     assert alarm_claim("angle", 2 * barrier, barrier).holds
     assert not alarm_claim("angle", -barrier, barrier).holds
     assert not alarm_claim("angle", 0 * barrier, barrier).holds
-
-
-def test_a_trajectory_has_a_row_per_pair():
-    rows = [
-        {"epoch": epoch, "quantity": "barrier", "layer": "", "networks": pair, "value": value}
-        for pair, start in (("0-1", 0.0), ("0-2", 10.0))
-        for epoch, value in enumerate(start + np.arange(3))
-    ]
-    np.testing.assert_array_equal(
-        trajectory(pd.DataFrame(rows), "barrier"), [[0, 1, 2], [10, 11, 12]]
-    )
+    assert not alarm_claim("angle", barrier.mul([1, -1], axis=0), barrier).holds  # one pair
 
 
 @pytest.mark.parametrize(
