@@ -38,6 +38,11 @@ class GroupCount:
         """The power of two of the number of connected components; a matrix group has two."""
         return self.log10_order / math.log10(2) + self.matrices
 
+    @property
+    def log10_components(self) -> float:
+        """The same as a power of ten."""
+        return self.log2_components * math.log10(2)
+
 
 @dataclass(frozen=True)
 class Discovered:

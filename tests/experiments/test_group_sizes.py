@@ -7,7 +7,7 @@ import pytest
 
 from configs.skip_connections import skip_connections
 from configs.symmetry_atlas import symmetry_atlas
-from experiments.symmetry.atlas import misfit
+from experiments._shared.fits import misfit
 from experiments.symmetry.group_count import (
     GroupCount,
     count_group,

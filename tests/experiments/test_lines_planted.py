@@ -1,10 +1,12 @@
 """Known answers of the studies of lines: barriers on grids, the counterexample, the shapes."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from experiments.lines.counterexample_network import TwoUnits, network_a, network_b, square
 from experiments.lines.kinds_stages import GRIDS, chord
+from experiments.lines.optimisers import judge as optimiser_claims
 from experiments.lines.scaling_claims import shape_claims
 
 
@@ -47,3 +49,12 @@ def test_shapes_are_judged_step_by_step():
     assert [c.holds for c in shape_claims("depth", (1, 10, 100), ("naive",), means)] == [True]
     means["weights", "train", 100] = 0.3
     assert not shape_claims("epochs", (1, 10, 100), ("weights",), means)[0].holds
+
+
+def test_optimisers_are_compared_among_all_and_among_the_fitted():
+    columns = {"mean": [0.1, 0.5], "min": [0.09, 0.4], "max": [0.12, 0.6], "loss": [0.001, 0.002]}
+    left = pd.DataFrame(columns, index=["low", "high"])
+    order = (("source", "low", "high"), ("source", "high", "low"))
+    assert [each.holds for each in optimiser_claims(left, order)] == [True, True, True, False]
+    found = optimiser_claims(left.assign(loss=[0.001, 0.5], max=[0.3, 0.6]), ())
+    assert [(each.id, each.holds) for each in found] == [("depends", False)]
