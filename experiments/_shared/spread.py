@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from mconn.experiment import Frame
+
 
 def draw_spread(
     panel: Any,
@@ -36,3 +38,11 @@ def joint_legend(figure: Any, first: Any, second: Any, columns: int) -> None:
         )
     )
     figure.legend(handles, names, loc="outside upper center", ncols=columns)
+
+
+def draw_means(
+    panel: Any, table: Frame, x: str, y: str, look: tuple[str, str, Any], name: str
+) -> None:
+    """`draw_spread` of a column of a frame against another; rows of one place are one band."""
+    by_place = {place: part.to_numpy() for place, part in table.groupby(x)[y]}
+    draw_spread(panel, list(by_place), list(by_place.values()), look, name)

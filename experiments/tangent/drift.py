@@ -10,18 +10,17 @@ NeurIPS 2020), and whether the tangent picture holds on the line between two tra
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import pyarrow as pa
+import pandas as pd
 
 from experiments._shared.controls import alignment_claims
+from experiments._shared.slopes import slope_of
 from experiments.tangent.claims import (
     ADAM,
     LAZY,
     PLAIN,
     epoch_claims,
     forecast_claims,
-    half_way,
     line_claims,
-    slope_of,
     spread_claims,
     width_claims,
 )
@@ -30,7 +29,7 @@ from experiments.tangent.network import Parametrisation
 from experiments.tangent.training import Epochs, Lines
 from experiments.tangent.width import Digits, DriftByWidth, Forecast, Spread
 from mconn.errors import ConfigError
-from mconn.experiment import Experiment, Report, Result, Section, Stage, gather
+from mconn.experiment import Experiment, Report, Result, Section, Stage, frame
 from mconn.experiment.stages import Align, Train
 from mconn.training import TrainConfig
 
@@ -108,16 +107,17 @@ class TangentDrift(Experiment):
 
     def report(self, results: Mapping[str, Result]) -> Report:
         """Slopes, speeds, and what happens half way."""
-        drift = gather(results, "drift")
-        spread, forecast = (results[name].tables[name] for name in ("spread", "forecast"))
+        drift, spread, forecast, through, lines = (
+            frame(results, name) for name in ("drift", "spread", "forecast", "epochs", "lines")
+        )
         epochs = results["epochs"]
-        through = epochs.tables["epochs"]
         on_lines = {name: result for name, result in results.items() if name.startswith("lines")}
-        lines = gather(on_lines, "lines")
-        slopes = {name: slope_of(drift, name) for name in (LAZY, PLAIN, ADAM)}
+        slopes = {
+            name: slope_of(drift[drift.treatment == name], "drift") for name in (LAZY, PLAIN, ADAM)
+        }
         model = self.train.model
         name = f"MLP {model.depth} x {model.width} on {self.train.data.name}"
-        half = {m: half_way(lines, m, "drift").mean() for m in ("naive", "activations")}
+        half = lines[lines.t == 0.5].groupby("method")["drift"].mean()
         return Report(
             title="Drift of the tangent kernel",
             question="How much of the picture of a fixed tangent kernel is left at finite width: "
@@ -126,7 +126,7 @@ class TangentDrift(Experiment):
             + ", ".join(f"{slopes[each].value:.2f} ({each})" for each in slopes)
             + f"; half way between seeds {half['naive']:.2f} naive, "
             f"{half['activations']:.2f} aligned",
-            headline=pa.Table.from_pylist(
+            headline=pd.DataFrame(
                 [
                     {
                         "treatment": each,
