@@ -10,16 +10,16 @@ does not bound; and in networks with ReLU a part of it sits in kinks, where no H
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import pyarrow as pa
+import pandas as pd
 
 from experiments._shared.controls import alignment_claims
+from experiments._shared.slopes import slope_of
 from experiments.curvature.claims import (
     Published,
-    barrier_claims,
     kink_claims,
     law_claims,
+    mean_field_slopes,
     published_claims,
-    slope_of,
     slopes,
     traces,
     width_controls,
@@ -35,7 +35,7 @@ from experiments.curvature.lines import NAIVE, Directions, Extremes
 from experiments.curvature.network import PARAMETRISATIONS, RATES, Loss
 from experiments.curvature.width import AFTER, PLACES, CurvatureByWidth
 from mconn.errors import ConfigError
-from mconn.experiment import Experiment, Report, Result, Section, Stage, gather, numbers, where
+from mconn.experiment import Experiment, Frame, Report, Result, Section, Stage, frame
 from mconn.experiment.stages import Align, Train
 from mconn.training import TrainConfig
 
@@ -106,23 +106,17 @@ class PathCurvature(Experiment):
 
     def report(self, results: Mapping[str, Result]) -> Report:
         """Slopes, the curvature along lines, and the share that kinks hide."""
-        widths, lines, directions, kinks = (
-            gather(results, name) for name in ("widths", "lines", "directions", "kinks")
+        widths, lines, directions, kinks, extremes, densities = (
+            frame(results, name)
+            for name in ("widths", "lines", "directions", "kinks", "extremes", "densities")
         )
-        extremes, densities = (
-            results["extremes"].tables[name] for name in ("extremes", "densities")
-        )
-        tanh, tanh_kinks = where(directions, activation="tanh"), where(kinks, activation="tanh")
-        missed = 100 * numbers(where(kinks, activation="relu", method=NAIVE), "missed").mean()
+        tanh, tanh_kinks = (rows[rows.activation == "tanh"] for rows in (directions, kinks))
+        missed = 100 * kinks.groupby(["activation", "method"])["missed"].mean()["relu", NAIVE]
         model, name = self.smooth.model, self.smooth.data.name
         networks = f"MLP {model.depth} x {model.width} on {name}"
-        pairs = len(set(kinks["pair"].to_pylist()))
-        trained = where(widths, trained_on=self.losses[0], place=AFTER)
-        after = {
-            kind: slope_of(where(trained, parametrisation=kind), "largest").value
-            for kind in PARAMETRISATIONS
-        }
-        (stays, *_) = barrier_claims(lines)
+        pairs = kinks["pair"].nunique()
+        after = {kind: slopes(widths, kind)[self.losses[0], AFTER].value for kind in RATES}
+        stays = ", ".join(f"{slope.value:.2f}" for slope in mean_field_slopes(lines, "barrier"))
         rates = ", ".join(f"{RATES[kind]:g} {kind}" for kind in PARAMETRISATIONS)
         return Report(
             title="Curvature along paths",
@@ -130,7 +124,7 @@ class PathCurvature(Experiment):
             "networks free of barriers?",
             summary="largest eigenvalue of trained networks ~ width^"
             + ", ".join(f"{value:.2f} ({kind})" for kind, value in after.items())
-            + f"; the barrier in mean field ~ width^{stays.measured}; second derivatives miss "
+            + f"; the barrier in mean field ~ width^{stays}; second derivatives miss "
             f"{missed:.0f} % of ReLU barriers",
             headline=self.headline(widths, lines),
             note="Exponents of the width, from means over "
@@ -196,19 +190,13 @@ class PathCurvature(Experiment):
             ],
         )
 
-    def headline(self, widths: pa.Table, lines: pa.Table) -> pa.Table:
+    def headline(self, widths: Frame, lines: Frame) -> Frame:
         """A row per loss and parametrisation."""
         rows = []
         for kind in PARAMETRISATIONS:
-            found = {(loss, place): slope.value for loss, place, slope in slopes(widths, kind)}
+            found, line = slopes(widths, kind), lines[lines.parametrisation == kind]
             for loss in self.losses:
-                line = where(lines, trained_on=loss, parametrisation=kind)
-                rows.append(
-                    {
-                        "loss": loss,
-                        "parametrisation": kind,
-                        **{place: round(found[loss, place], 2) for place in PLACES},
-                        "barrier": round(slope_of(line, "barrier").value, 2),
-                    }
-                )
-        return pa.Table.from_pylist(rows)
+                row = {place: round(found[loss, place].value, 2) for place in PLACES}
+                barrier = round(slope_of(line[line.trained_on == loss], "barrier").value, 2)
+                rows.append({"loss": loss, "parametrisation": kind, **row, "barrier": barrier})
+        return pd.DataFrame(rows)

@@ -3,17 +3,14 @@
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from experiments._shared.spread import draw_spread
-from experiments.curvature.claims import Curve, curves, slope_of
+from experiments._shared.slopes import slope_of
+from experiments._shared.spread import draw_means
 from experiments.curvature.lines import MATCHED, NAIVE
 from experiments.curvature.network import PARAMETRISATIONS
 from experiments.curvature.width import PLACES
-from experiments.tangent.claims import by_width
 from mconn.curvature import Density
-from mconn.experiment import LOOKS, PAGE, distinct, numbers, style, where
+from mconn.experiment import LOOKS, PAGE, Frame, style
 
 WIDTH = "Units, $m$"
 POSITION = "Position on the line, $t$"
@@ -23,20 +20,20 @@ BELL = 0.01
 """Width of the bells of a density, over the largest node."""
 
 
-def width_figure(widths: pa.Table, lines: pa.Table) -> Any:
+def width_figure(widths: Frame, lines: Frame) -> Any:
     """Largest eigenvalues at three places, and barriers: a row per loss."""
     from matplotlib.figure import Figure
 
-    losses = distinct(np.asarray(widths["trained_on"].to_pylist()))
+    losses = widths["trained_on"].unique()
     with style():
         figure = Figure(figsize=(PAGE, 0.5 + 1.9 * len(losses)))
         panels = figure.subplots(len(losses), 4, sharex=True, squeeze=False)
         for row, loss in zip(panels, losses, strict=True):
-            measured = [where(widths, trained_on=loss, place=place) for place in PLACES]
-            for panel, rows in zip(row[:3], measured, strict=True):
-                draw_kinds(panel, rows, "largest")
+            at = widths[widths.trained_on == loss]
+            for panel, place in zip(row[:3], PLACES, strict=True):
+                draw_kinds(panel, at[at.place == place], "largest")
                 panel.sharey(row[0])
-            draw_kinds(row[3], where(lines, trained_on=loss), "barrier")
+            draw_kinds(row[3], lines[lines.trained_on == loss], "barrier")
             row[0].set_ylabel(f"{loss.capitalize()}\nLargest eigenvalue")
             row[3].set_ylabel("Barrier (nats)" if loss == "cross-entropy" else "Barrier")
             for panel in row[1:3]:
@@ -53,17 +50,17 @@ def width_figure(widths: pa.Table, lines: pa.Table) -> Any:
     return figure
 
 
-def draw_kinds(panel: Any, rows: pa.Table, column: str) -> None:
+def draw_kinds(panel: Any, rows: Frame, column: str) -> None:
     """A column against the width by parametrisation, with the slopes at the right end."""
-    widths = np.unique(numbers(rows, "width"))
+    widths = np.unique(rows.width)
     for place, (kind, look) in enumerate(zip(PARAMETRISATIONS, LOOKS, strict=False)):
-        here = where(rows, parametrisation=kind)
-        _, values = by_width(here, column)
-        draw_spread(panel, widths.tolist(), list(values), look, kind)
+        here = rows[rows.parametrisation == kind]
+        draw_means(panel, here, "width", column, look, kind)
+        last = here.loc[here.width == widths[-1], column].mean()
         offset = 0 if column == "largest" else 9 * (1 - place)
         panel.annotate(
             f"{slope_of(here, column).value:+.2f}".replace("-", "\N{MINUS SIGN}"),
-            (widths[-1], values[-1].mean()),
+            (widths[-1], last),
             xytext=(5, offset),
             textcoords="offset points",
             va="center",
@@ -77,7 +74,7 @@ def draw_kinds(panel: Any, rows: pa.Table, column: str) -> None:
     panel.minorticks_off()
 
 
-def direction_figure(directions: pa.Table, extremes: pa.Table) -> Any:
+def direction_figure(directions: Frame, extremes: Frame) -> Any:
     """Height, curvature in the line's direction and extreme eigenvalues, naive and matched."""
     from matplotlib.figure import Figure
 
@@ -92,24 +89,21 @@ def direction_figure(directions: pa.Table, extremes: pa.Table) -> Any:
         panels = figure.subplots(4, 2, sharex=True)
         for column, method in enumerate(METHODS):
             height, along, largest, smallest = panels[:, column]
-            found = list(curves(directions, method).values())
-            ts = np.linspace(0, 1, len(found[0].height))
-            draw_lines(height, ts, [curve.height for curve in found], LOOKS[0])
-            draw_lines(along, ts, [curve.curvature for curve in found], LOOKS[1])
-            for curve in found:
-                band = 1.96 * curve.standard_error
-                low, high = curve.curvature - band, curve.curvature + band
-                along.fill_between(ts, low, high, color=LOOKS[1][0], alpha=0.12, linewidth=0)
-            rows = where(extremes, method=method)
-            rows = rows.sort_by([("pair", "ascending"), ("t", "ascending")])
-            some = np.unique(numbers(rows, "t"))
-            for panel, name, look in ((largest, "largest", 2), (smallest, "smallest", 3)):
-                values = list(numbers(rows, name).reshape(-1, len(some)))
-                draw_lines(panel, some, values, LOOKS[look], marked=True)
+            found = directions[directions.method == method].pivot(index="t", columns="pair")
+            draw_lines(height, found["height"], LOOKS[0])
+            draw_lines(along, found["curvature"], LOOKS[1])
+            for pair, band in (1.96 * found["standard_error"]).items():
+                low, high = (found["curvature"][pair] + sign * band for sign in (-1, 1))
+                along.fill_between(
+                    found.index, low, high, color=LOOKS[1][0], alpha=0.12, linewidth=0
+                )
+            some = extremes[extremes.method == method].pivot(index="t", columns="pair")
+            draw_lines(largest, some["largest"], LOOKS[2], marked=True)
+            draw_lines(smallest, some["smallest"], LOOKS[3], marked=True)
             for panel in (along, smallest):
                 panel.axhline(0, color="0.35", linewidth=0.7, zorder=1)
             for panel in panels[:, column]:
-                shade(panel, ts, found)
+                shade(panel, found["curvature"].mean(axis=1))
             largest.set_ylim(bottom=0)
             height.set_title(method.capitalize())
             smallest.set_xlabel(POSITION)
@@ -121,19 +115,12 @@ def direction_figure(directions: pa.Table, extremes: pa.Table) -> Any:
     return figure
 
 
-def draw_lines(
-    panel: Any,
-    ts: np.ndarray,
-    values: list[np.ndarray],
-    look: tuple[str, str, Any],
-    marked: bool = False,
-) -> None:
+def draw_lines(panel: Any, values: Frame, look: tuple[str, str, Any], marked: bool = False) -> None:
     """A thin line per pair, and their mean."""
-    for each in values:
-        panel.plot(ts, each, color=look[0], linewidth=0.6, alpha=0.5)
+    panel.plot(values.index, values, color=look[0], linewidth=0.6, alpha=0.5)
     panel.plot(
-        ts,
-        np.mean(values, axis=0),
+        values.index,
+        values.mean(axis=1),
         color=look[0],
         linewidth=1.6,
         marker=look[1] if marked else None,
@@ -141,27 +128,25 @@ def draw_lines(
     )
 
 
-def shade(panel: Any, ts: np.ndarray, found: list[Curve]) -> None:
+def shade(panel: Any, mean: Frame) -> None:
     """Where the mean curvature in the line's direction is negative."""
-    negative = np.mean([curve.curvature for curve in found], axis=0) < 0
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], negative, [False]]).astype(int)))
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mean < 0, [False]]).astype(int)))
     for start, stop in edges.reshape(-1, 2):
-        panel.axvspan(ts[start], ts[stop - 1], color="0.93", linewidth=0, zorder=0)
+        panel.axvspan(mean.index[start], mean.index[stop - 1], color="0.93", linewidth=0, zorder=0)
 
 
-def spectrum_figure(densities: pa.Table) -> Any:
+def spectrum_figure(densities: Frame) -> Any:
     """The densities at the ends and in the middle, naive and matched."""
     from matplotlib.figure import Figure
 
-    ts = np.unique(numbers(densities, "t"))
-    largest = numbers(densities, "node").max()
-    at = np.linspace(numbers(densities, "node").min() - 0.1 * largest, 1.1 * largest, 2000)
+    ts, largest = np.unique(densities.t), densities.node.max()
+    at = np.linspace(densities.node.min() - 0.1 * largest, 1.1 * largest, 2000)
     with style():
         figure = Figure(figsize=(PAGE, 2.2))
         panels = figure.subplots(1, 2, sharex=True, sharey=True)
         for panel, method in zip(panels, METHODS, strict=True):
             for t, look in zip(ts, (LOOKS[1], LOOKS[0], LOOKS[2]), strict=True):
-                rows = where(densities, method=method).filter(pc.field("t") == t)
+                rows = densities[(densities.method == method) & (densities.t == t)]
                 curve = density_of(rows).curve(at, BELL * largest)
                 panel.plot(at, curve.mean, color=look[0], linestyle=look[2], label=f"$t = {t:g}$")
             panel.set_yscale("log")
@@ -173,14 +158,14 @@ def spectrum_figure(densities: pa.Table) -> Any:
     return figure
 
 
-def density_of(rows: pa.Table) -> Density:
+def density_of(rows: Frame) -> Density:
     """A density that was kept as rows."""
-    probes = len(np.unique(numbers(rows, "probe")))
-    nodes, weights = (numbers(rows, name).reshape(probes, -1) for name in ("node", "weight"))
-    return Density(nodes, weights, int(numbers(rows, "dimension")[0]))
+    probes = rows.probe.nunique()
+    nodes, weights = (rows[name].to_numpy().reshape(probes, -1) for name in ("node", "weight"))
+    return Density(nodes, weights, int(rows.dimension.iloc[0]))
 
 
-def kink_figure(directions: pa.Table, kinks: pa.Table) -> Any:
+def kink_figure(directions: Frame, kinks: Frame) -> Any:
     """One naive line of either activation, and the share of every line that is missed."""
     from matplotlib.figure import Figure
 
@@ -189,19 +174,15 @@ def kink_figure(directions: pa.Table, kinks: pa.Table) -> Any:
         figure = Figure(figsize=(PAGE, 2.4))
         *curved, shares = figure.subplots(1, 3, width_ratios=(1, 1, 1.1))
         for panel, (activation, name) in zip(curved, names.items(), strict=True):
-            rows = where(directions, activation=activation, method=NAIVE)
-            rows = where(rows, pair=rows["pair"][0].as_py()).sort_by("t")
-            ts, height, smooth = (numbers(rows, each) for each in ("t", "height", "smooth"))
-            panel.fill_between(ts, smooth, height, color="0.88", linewidth=0)
-            panel.plot(ts, height, color=LOOKS[0][0], label="height above the chord")
-            panel.plot(
-                ts,
-                smooth,
-                color=LOOKS[1][0],
-                linestyle=LOOKS[1][2],
-                label="from second derivatives",
-            )
-            panel.set_title(f"{name}, naive, {rows['pair'][0].as_py()}")
+            rows = directions[(directions.activation == activation) & (directions.method == NAIVE)]
+            pair = rows.pair.iloc[0]
+            rows = rows[rows.pair == pair].sort_values("t")
+            panel.fill_between(rows.t, rows.smooth, rows.height, color="0.88", linewidth=0)
+            panel.plot(rows.t, rows.height, color=LOOKS[0][0], label="height above the chord")
+            colour, _, dashes = LOOKS[1]
+            label = "from second derivatives"
+            panel.plot(rows.t, rows.smooth, color=colour, linestyle=dashes, label=label)
+            panel.set_title(f"{name}, naive, {pair}")
             panel.set_xlabel(POSITION)
             panel.set_xticks(*MARKS)
             panel.axhline(0, color="0.35", linewidth=0.7, zorder=1)
@@ -212,12 +193,12 @@ def kink_figure(directions: pa.Table, kinks: pa.Table) -> Any:
     return figure
 
 
-def draw_shares(panel: Any, kinks: pa.Table, names: dict[str, str]) -> None:
+def draw_shares(panel: Any, kinks: Frame, names: dict[str, str]) -> None:
     """A dot per line with its standard error, and the mean of each kind."""
     kinds = [(activation, method) for activation in names for method in METHODS]
     for place, (kind, look) in enumerate(zip(kinds, LOOKS, strict=False)):
-        rows = where(kinks, activation=kind[0], method=kind[1])
-        missed, error = (100 * numbers(rows, c) for c in ("missed", "missed_standard_error"))
+        rows = kinks[(kinks.activation == kind[0]) & (kinks.method == kind[1])]
+        missed, error = 100 * rows.missed, 100 * rows.missed_standard_error
         spread = np.linspace(-0.25, 0.25, len(missed)) if len(missed) > 1 else np.zeros(1)
         panel.errorbar(
             place + spread, missed, yerr=error, fmt=look[1], color=look[0], elinewidth=0.8

@@ -1,16 +1,19 @@
 """What is expected of the curvature along lines between smooth networks."""
 
+from collections.abc import Iterator
+
 import numpy as np
-import pyarrow as pa
+import pandas as pd
 
-from experiments.curvature.claims import IDENTITY, curves
-from experiments.curvature.lines import MATCHED, NAIVE, TOLERANCE
-from mconn.experiment import Claim, numbers, where
+from experiments._shared.together import least, most, together
+from experiments.curvature.claims import IDENTITY
+from experiments.curvature.lines import NAIVE, TOLERANCE
+from mconn.experiment import Claim, Frame, claims
 
-METHODS = (NAIVE, MATCHED)
+LINE = ["method", "pair"]
 
 
-def line_claims(directions: pa.Table, kinks: pa.Table, extremes: pa.Table) -> list[Claim]:
+def line_claims(directions: Frame, kinks: Frame, extremes: Frame) -> list[Claim]:
     """Where the curvature is negative, what it bounds, and what the largest eigenvalue says.
 
     Args:
@@ -18,134 +21,102 @@ def line_claims(directions: pa.Table, kinks: pa.Table, extremes: pa.Table) -> li
         kinks: of the same.
         extremes: of the same.
     """
+    directions, extremes = (rows.sort_values([*LINE, "t"]) for rows in (directions, extremes))
+    lowest = directions.groupby(LINE)["curvature"].min().unstack("method")
     return [
-        hump_claim(directions),
+        claims.counts(
+            "negative-under-hump",
+            "the curvature in the line's direction is negative only under the hump: by more than "
+            "two standard errors in one interval only, with the top in it, where the height is at "
+            "least half the barrier",
+            list(under_hump(directions)),
+            of="naive and matched lines",
+            source=IDENTITY,
+        ),
         middle_claim(directions, extremes),
-        control_claim(directions),
+        claims.share_of(
+            "matching-takes-curvature",
+            "matching, which takes the barrier away, takes the negative curvature with it",
+            lowest.drop(columns=NAIVE).squeeze(axis=1),
+            lowest[NAIVE],
+            most=0.25,
+            of="the most negative curvature of the naive line, for every pair",
+            source="this project: the negative control",
+        ),
         bound_claim(directions, kinks, extremes),
         *extreme_claims(directions, extremes),
     ]
 
 
-def hump_claim(directions: pa.Table) -> Claim:
-    """Negative curvature is under the hump, and only there."""
-    lowest, under = [], []
-    for method in METHODS:
-        for curve in curves(directions, method).values():
-            top = int(np.argmax(curve.height))
-            negative = np.flatnonzero(curve.curvature < -2 * curve.standard_error)
-            one = len(negative) > 0 and bool((np.diff(negative) == 1).all())
-            share = curve.height[negative].min() / curve.height[top] if one else 0.0
-            lowest.append(share)
-            under.append(one and negative[0] <= top <= negative[-1] and share >= 0.5)
-    return Claim(
-        "the curvature in the line's direction is negative only under the hump",
-        IDENTITY,
-        "by more than two standard errors in one interval only, with the top in it, where the "
-        "height is at least half the barrier; on every naive and matched line",
-        f"{sum(under)} of {len(under)} lines, height at least {100 * min(lowest):.0f} %",
-        all(under),
-        id="negative-under-hump",
-    )
+def under_hump(directions: Frame) -> Iterator[bool]:
+    """Of every line, whether negative curvature is under the hump, and only there."""
+    for _, line in directions.groupby(LINE):
+        height = line.height.to_numpy()
+        negative = np.flatnonzero(line.curvature < -2 * line.standard_error)
+        one, top = len(negative) > 0 and (np.diff(negative) == 1).all(), height.argmax()
+        around = one and negative[0] <= top <= negative[-1]
+        yield bool(around and height[negative].min() >= 0.5 * height[top])
 
 
-def middle_claim(directions: pa.Table, extremes: pa.Table) -> Claim:
+def middle_claim(directions: Frame, extremes: Frame) -> Claim:
     """The largest eigenvalue is large where the loss bends down."""
-    middle, end, along = [], [], []
-    for pair, curve in curves(directions, NAIVE).items():
-        rows = where(extremes, method=NAIVE, pair=pair).sort_by("t")
-        largest = numbers(rows, "largest")
-        middle.append(largest[len(largest) // 2])
-        end.append(max(largest[0], largest[-1]))
-        along.append(curve.curvature[len(curve.curvature) // 2])
-    middle, end, along = (np.array(each) for each in (middle, end, along))
-    return Claim(
+    largest, along = (
+        rows[rows.method == NAIVE].pivot(index="t", columns="pair", values=column)
+        for rows, column in ((extremes, "largest"), (directions, "curvature"))
+    )
+    ratio = largest.iloc[len(largest) // 2] / largest.iloc[[0, -1]].max()
+    return together(
+        "largest-is-no-barrier",
         "the largest eigenvalue is not the curvature that makes a barrier: half way along naive "
         "lines it is above those of the ends, while the curvature in the line's direction is "
         "negative",
-        IDENTITY,
-        "both, for every pair",
-        f"{middle.mean():.2g} against {end.mean():.2g}; {along.mean():.2g} along the line",
-        bool((middle > end).all() and (along < 0).all()),
-        interval=f"[{middle.min():.2g}, {middle.max():.2g}]; [{along.min():.2g}, "
-        f"{along.max():.2g}] over {len(middle)} lines",
-        id="largest-is-no-barrier",
+        least("eigenvalue over the higher of the ends", ratio, 1, strict=True),
+        most("curvature along the line", along.iloc[len(along) // 2], 0, strict=True),
+        source=IDENTITY,
     )
 
 
-def control_claim(directions: pa.Table) -> Claim:
-    """Without the barrier the negative curvature is gone as well."""
-    naive, matched = (
-        {pair: curve.curvature.min() for pair, curve in curves(directions, method).items()}
-        for method in METHODS
-    )
-    ratio = np.array([matched[pair] / naive[pair] for pair in naive])
-    return Claim(
-        "matching, which takes the barrier away, takes the negative curvature with it",
-        "this project: the negative control",
-        "most negative curvature at most a quarter of that of the naive line, for every pair",
-        f"{ratio.mean():.2g}",
-        bool(ratio.max() <= 0.25),
-        interval=f"[{ratio.min():.2g}, {ratio.max():.2g}] over {len(ratio)} pairs",
-        id="matching-takes-curvature",
-    )
-
-
-def bound_claim(directions: pa.Table, kinks: pa.Table, extremes: pa.Table) -> Claim:
+def bound_claim(directions: Frame, kinks: Frame, extremes: Frame) -> Claim:
     """The barrier is bounded by negative curvature."""
-    barriers, nearest, loosest = [], [], []
-    for method in METHODS:
-        for pair, curve in curves(directions, method).items():
-            line = where(kinks, method=method, pair=pair)
-            smallest = numbers(where(extremes, method=method, pair=pair), "smallest").min()
-            barriers.append(numbers(line, "barrier")[0])
-            nearest.append(max(-curve.second.min(), 0) / 8)
-            loosest.append(numbers(line, "squared_distance")[0] * max(-smallest, 0) / 8)
-    shares = [np.array(barriers) / np.array(bound) for bound in (nearest, loosest)]
-    return Claim(
+    of_line = kinks.set_index(LINE)
+    second = directions.groupby(LINE)["second_derivative"].min()
+    smallest = extremes.groupby(LINE)["smallest"].min()
+    bounds = (-second, of_line.squared_distance * -smallest)
+    return claims.at_most(
+        "bounds",
         "the barrier is at most an eighth of the largest negative second derivative, and of the "
         "squared length times the most negative eigenvalue",
-        IDENTITY,
-        "at most 1 of either bound, for every line",
-        " and ".join(f"{share.min():.2g} to {share.max():.2g}" for share in shares),
-        all(share.max() <= 1 for share in shares),
-        id="bounds",
+        pd.concat([of_line.barrier / (bound.clip(lower=0) / 8) for bound in bounds]),
+        1,
+        of="share of either bound, for every line,",
+        source=IDENTITY,
     )
 
 
-def extreme_claims(directions: pa.Table, extremes: pa.Table) -> list[Claim]:
+def extreme_claims(directions: Frame, extremes: Frame) -> list[Claim]:
     """Eigenvalues that are extreme, and that converged."""
-    outside, count = -np.inf, 0
-    for method in METHODS:
-        for pair, curve in curves(directions, method).items():
-            rows = where(extremes, method=method, pair=pair).sort_by("t")
-            step = (len(curve.curvature) - 1) // (len(rows) - 1)
-            here = curve.curvature[::step]
-            low, high = (
-                numbers(rows, name) + sign * numbers(rows, f"{name}_error")
-                for name, sign in (("smallest", -1), ("largest", 1))
-            )
-            outside = max(outside, (low - here).max(), (here - high).max())
-            count += len(rows)
-    largest = numbers(extremes, "largest")
-    error = max(
-        (numbers(extremes, f"{name}_error") / largest).max() for name in ("largest", "smallest")
+    at, along = (rows.assign(t=rows.t.round(9)) for rows in (extremes, directions))
+    here = at.merge(along[[*LINE, "t", "curvature"]], on=[*LINE, "t"], validate="1:1")
+    outside = np.maximum(
+        here.smallest - here.smallest_error - here.curvature,
+        here.curvature - here.largest - here.largest_error,
     )
+    error = extremes[["largest_error", "smallest_error"]].max(axis=1) / extremes.largest
     return [
-        Claim(
+        claims.at_most(
+            "between-extremes",
             "the curvature in the line's direction lies between the extreme eigenvalues",
-            "control",
-            f"at all {count} points, within the errors of the eigenvalues",
-            f"{-outside:.2g} inside at least" if outside <= 0 else f"{outside:.2g} outside",
-            bool(outside <= 0),
-            id="between-extremes",
+            outside.max(),
+            0,
+            of=f"outside of them, less their errors, at all {len(extremes)} points,",
+            source="control",
         ),
-        Claim(
+        claims.at_most(
+            "extremes-converged",
             "every extreme eigenvalue along the lines converged",
-            "control",
-            f"error at most {TOLERANCE:g} of the largest one",
-            f"{error:.1e}",
-            bool(numbers(extremes, "converged").all() and error <= TOLERANCE * (1 + 1e-3)),
-            id="extremes-converged",
+            error.where(extremes.converged, np.inf).max(),
+            TOLERANCE * (1 + 1e-3),
+            of="error over the largest one",
+            source="control",
         ),
     ]

@@ -39,7 +39,7 @@ def test_claims_about_kinks_fail_where_nothing_is_missed():
         for method in (NAIVE, MATCHED)
         for sign in (-1, 1)
     ]
-    assert [claim.holds for claim in kink_claims(table(rows))] == [False] * 3 + [True] * 3
+    assert [claim.holds for claim in kink_claims(pd.DataFrame(rows))] == [False] * 3 + [True] * 3
 
 
 def cycles_of(saddles, end):
