@@ -11,24 +11,25 @@ layers are from affine maps; and looks at what the networks along lines and curv
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-import pyarrow as pa
+import pandas as pd
 
 from experiments._shared.controls import certificate_claims
-from experiments.features.drift_answers import average_claim, fitted_claims, output_claims
 from experiments.features.drift_claims import (
     MATCHED,
     NAIVE,
     RANDOM,
     Expected,
     at,
+    average_claim,
     condition_claims,
     connectivity_claims,
     copy_claims,
     coupling_claims,
     expected_claims,
-    half_way,
+    fitted_claims,
     linearity_claims,
+    output_claims,
+    random_control,
 )
 from experiments.features.drift_figures import (
     copy_figure,
@@ -40,17 +41,7 @@ from experiments.features.drift_figures import (
 from experiments.features.drift_stages import FeatureDrift, LayerLinearity, OutputsAlong
 from experiments.features.permuted_copies import PermutedCopies
 from mconn.errors import ConfigError
-from mconn.experiment import (
-    Claim,
-    Experiment,
-    Report,
-    Result,
-    Section,
-    Stage,
-    gather,
-    numbers,
-    where,
-)
+from mconn.experiment import Experiment, Frame, Report, Result, Section, Stage, frame
 from mconn.experiment.stages import Align, Connect, Sweep, Train
 from mconn.paths import FitConfig
 from mconn.training import TrainConfig
@@ -105,21 +96,19 @@ class Drift(Experiment):
     def report(self, results: Mapping[str, Result]) -> Report:
         """The residuals by layer, the copies, the outputs, and what they refute."""
         coupling, conditions, cosines, outputs, energies, barriers = (
-            gather(results, name)
+            frame(results, name)
             for name in ("coupling", "conditions", "cosines", "outputs", "energies", "barriers")
         )
-        similarities, copies, heights = (
-            results["copies"].tables[name] for name in ("similarities", "copies", "copy_barriers")
+        similarities, copies, heights, linearity = (
+            frame(results, name)
+            for name in ("similarities", "copies", "copy_barriers", "linearity")
         )
-        linearity = results["linearity"].tables["linearity"]
-        chord = where(barriers, kind="chord", metric="loss")
+        chord = barriers[(barriers.kind == "chord") & (barriers.metric == "loss")]
         seen = results[f"drift {NAIVE}"].facts["examples"]
         tested = results[f"outputs {NAIVE}"].facts["examples"]
-        pairs = len(set(coupling["pair"].to_pylist()))
-        last = {
-            name: half_way(coupling, MATCHED, name)[-1].mean()
-            for name in ("drift", "rotation_residual", "blend_residual")
-        }
+        pairs = coupling["pair"].nunique()
+        here = at(coupling, MATCHED)
+        last = 100 * here.loc[here.index[-1][0]].select_dtypes("number").mean()
         model, name = self.train.model, self.train.data.name
         aligned = [results[f"align {method}"] for method in (MATCHED, RANDOM)]
         return Report(
@@ -128,9 +117,9 @@ class Drift(Experiment):
             "an end in another basis, or the blend of both ends' features? And what do the "
             "networks there answer?",
             summary="half way between aligned networks the ends' features of the last layer leave "
-            f"{100 * last['drift']:.1f} % unexplained as they are, "
-            f"{100 * last['rotation_residual']:.1f} % rotated, "
-            f"{100 * last['blend_residual']:.1f} % blended",
+            f"{last['drift']:.1f} % unexplained as they are, "
+            f"{last['rotation_residual']:.1f} % rotated, "
+            f"{last['blend_residual']:.1f} % blended",
             headline=self.headline(coupling, chord),
             note="At t = 1/2 if not said otherwise, means over "
             f"{pairs} {'pair' if pairs == 1 else 'pairs'} of seeds. Shares of the sum of squares "
@@ -218,45 +207,22 @@ class Drift(Experiment):
             ],
         )
 
-    def headline(self, coupling: pa.Table, chord: pa.Table) -> pa.Table:
+    def headline(self, coupling: Frame, chord: Frame) -> Frame:
         """A row per method and layer."""
         measures = {
             "drift": "drift",
-            "rotation": "rotation_residual",
-            "blend": "blend_residual",
-            "c": "coefficient",
-            "variance": "variance_ratio",
+            "rotation_residual": "rotation",
+            "blend_residual": "blend",
+            "coefficient": "c",
+            "variance_ratio": "variance",
         }
+        height = chord[chord.split == "train"].groupby("method")["value"].mean()
         rows = []
         for method in METHODS:
-            values = {name: half_way(coupling, method, of) for name, of in measures.items()}
-            values["rotation, t = 1"] = at(coupling, method, "rotation_residual", 1)
-            barrier = numbers(where(chord, method=method, split="train"), "value").mean()
-            for layer in range(len(values["drift"])):
-                rows.append(
-                    {
-                        "method": method,
-                        "layer": layer + 1,
-                        **{
-                            name: round(float(value[layer].mean()), 3)
-                            for name, value in values.items()
-                        },
-                        "train barrier": round(float(barrier), 3),
-                    }
-                )
-        return pa.Table.from_pylist(rows)
-
-
-def random_control(coupling: pa.Table) -> Claim:
-    """A random permutation relates the features no better than none."""
-    naive, random = (
-        float(np.mean(half_way(coupling, each, "blend_residual")[-1])) for each in (NAIVE, RANDOM)
-    )
-    return Claim(
-        "a random permutation does not bring the features of the last layer closer to the blend",
-        "control",
-        f"blend residual at least 60 % of the naive {naive:.3f}",
-        f"{random:.3f}",
-        random >= 0.6 * naive,
-        id="random-does-not-help",
-    )
+            half, end = (at(coupling, method, t).groupby("layer") for t in (0.5, 1))
+            row = half[list(measures)].mean().rename(columns=measures)
+            row["rotation, t = 1"] = end["rotation_residual"].mean()
+            row["train barrier"] = height[method]
+            rows.append(row.round(3).reset_index().assign(method=method))
+        table = pd.concat(rows, ignore_index=True)
+        return table[["method", *table.columns.drop("method")]]

@@ -1,12 +1,10 @@
 """The figures of the study of features along paths."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from mconn.experiment import LOOKS, PAGE, distinct, looks, numbers, style, where
+from mconn.experiment import LOOKS, PAGE, Frame, looks, plot, style
 
 RESIDUALS = {
     "drift": "first end, as it is",
@@ -20,71 +18,43 @@ POSITION = "Position on the line, $t$"
 TITLES = {"naive": "Naive", "activations": "Aligned", "random": "Random permutation"}
 
 
-def coupling_figure(coupling: pa.Table) -> Any:
+def coupling_figure(coupling: Frame) -> Any:
     """Unexplained share of every layer's features along the line: a row per layer."""
-    from matplotlib.figure import Figure
-
-    methods = distinct(np.asarray(coupling["method"].to_pylist()))
-    layers = np.unique(numbers(coupling, "layer"))
-    with style():
-        figure = Figure(figsize=(PAGE, 0.6 + 1.6 * len(layers)))
-        panels = figure.subplots(len(layers), len(methods), sharex=True, sharey=True, squeeze=False)
-        for column, method in enumerate(methods):
-            rows = where(coupling, method=method)
-            for i, layer in enumerate(layers):
-                panel = panels[i, column]
-                for (measure, label), look in zip(
-                    RESIDUALS.items(), looks(list(RESIDUALS)), strict=True
-                ):
-                    colour, marker, dashes = look
-                    ts, values = mean_along(rows, measure, numbers(rows, "layer") == layer)
-                    shown = values > LOWEST / 10
-                    panel.plot(
-                        ts[shown],
-                        values[shown],
-                        color=colour,
-                        linestyle=dashes,
-                        marker=marker,
-                        markerfacecolor="white",
-                        label=label,
-                    )
-                panel.set_yscale("log")
-                panel.set_ylim(LOWEST, 2)
-                if i == 0:
-                    panel.set_title(TITLES.get(method, method))
-                if column == 0:
-                    panel.set_ylabel(f"Layer {layer}: unexplained")
-        for panel in panels[-1]:
-            panel.set_xlabel(POSITION)
-            panel.set_xticks(*MARKS)
-        handles, names = panels[0, 0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside upper center", ncols=3)
-    return figure
+    layers = coupling.layer.unique()
+    rows = coupling.melt(["method", "layer", "t"], list(RESIDUALS), "residual", "share")
+    rows["share"] = rows["share"].where(rows["share"] > LOWEST / 10)
+    return plot.panels(
+        rows,
+        "t",
+        "share",
+        by="residual",
+        rows="layer",
+        columns="method",
+        labels={"t": POSITION},
+        names=RESIDUALS | TITLES | {each: f"Layer {each}: unexplained" for each in layers},
+        log="y",
+        bottom=LOWEST,
+        ticks=MARKS[0],
+        share={"sharey": True},
+        height=0.6 + 1.6 * len(layers),
+    )
 
 
-def cosine_figure(cosines: pa.Table) -> Any:
+def cosine_figure(cosines: Frame) -> Any:
     """1 - cos to the blend against 1 - cos between the ends, example by example."""
     from matplotlib.figure import Figure
 
-    methods = distinct(np.asarray(cosines["method"].to_pylist()))
-    layers = np.unique(numbers(cosines, "layer"))
+    methods = dict(iter(cosines.groupby("method", sort=False)))
+    dots = {"markersize": 2, "markeredgewidth": 0, "alpha": 0.5}
     with style():
         figure = Figure(figsize=(PAGE, 2.5))
         panels = figure.subplots(1, len(methods), sharex=True, sharey=True, squeeze=False)[0]
-        for panel, method in zip(panels, methods, strict=True):
-            rows = where(cosines, method=method)
-            for layer, (colour, marker, _) in zip(layers, LOOKS, strict=False):
-                mask = numbers(rows, "layer") == layer
-                panel.plot(
-                    numbers(rows, "ends")[mask],
-                    np.maximum(numbers(rows, "half_way")[mask], 1e-5),
-                    marker,
-                    color=colour,
-                    markersize=2,
-                    markeredgewidth=0,
-                    alpha=0.5,
-                    label=f"layer {layer}",
-                )
+        for panel, (method, rows) in zip(panels, methods.items(), strict=True):
+            layers = rows.groupby("layer")
+            for (layer, part), (colour, marker, _) in zip(layers, LOOKS, strict=False):
+                drawn = part.half_way.clip(lower=1e-5)
+                label = f"layer {layer}"
+                panel.plot(part.ends, drawn, marker, color=colour, label=label, **dots)
             panel.axline((0.1, 0.1), (1, 1), color="0.4", linewidth=0.8)
             panel.set_xscale("log")
             panel.set_yscale("log")
@@ -92,32 +62,24 @@ def cosine_figure(cosines: pa.Table) -> Any:
             panel.set_xlabel("1 - cos between the ends")
         panels[0].set_ylabel("1 - cos half way to the blend")
         handles, names = panels[0].get_legend_handles_labels()
-        figure.legend(
-            handles, names, loc="outside upper center", ncols=len(layers), markerscale=2.5
-        )
+        where = "outside upper center"
+        figure.legend(handles, names, loc=where, ncols=len(names), markerscale=2.5)
     return figure
 
 
-def copy_figure(similarities: pa.Table, copies: pa.Table) -> Any:
+def copy_figure(similarities: Frame, copies: Frame) -> Any:
     """Principal angles to a permuted copy, by layer and space, and the loss on the way to it."""
     from matplotlib.figure import Figure
 
-    layers = numbers(similarities, "layer")
+    layers = similarities.layer
     with style():
         figure = Figure(figsize=(PAGE, 2.3))
         angles, losses = figure.subplots(1, 2)
-        for place, (space, look) in enumerate(zip(("sample", "neuron"), LOOKS, strict=False)):
-            offset = 0.1 * (2 * place - 1)
-            spread = 0.03 * (numbers(similarities, "seed") - 1)
-            angles.plot(
-                layers + offset + spread,
-                numbers(similarities, f"{space}_space_angle"),
-                look[1],
-                color=look[0],
-                label=f"{space} space",
-                clip_on=False,
-                zorder=3,
-            )
+        for offset, space, look in zip((-0.1, 0.1), ("sample", "neuron"), LOOKS, strict=False):
+            places = layers + offset + 0.03 * (similarities.seed - 1)
+            values = similarities[f"{space}_space_angle"]
+            dots = {"color": look[0], "label": f"{space} space", "clip_on": False, "zorder": 3}
+            angles.plot(places, values, look[1], **dots)
         angles.set_ylim(0, 95)
         angles.set_yticks([0, 30, 60, 90])
         angles.set_xlim(layers.min() - 0.5, layers.max() + 0.5)
@@ -125,19 +87,11 @@ def copy_figure(similarities: pa.Table, copies: pa.Table) -> Any:
         angles.set_xlabel("Hidden layer")
         angles.set_ylabel("Largest principal angle (°)")
         angles.legend(loc="center")
-        for method, (colour, _, dashes) in zip(
-            distinct(np.asarray(copies["method"].to_pylist())), LOOKS, strict=False
-        ):
-            rows = where(copies, method=method)
-            for number, seed in enumerate(np.unique(numbers(rows, "seed"))):
-                mask = numbers(rows, "seed") == seed
-                losses.plot(
-                    numbers(rows, "t")[mask],
-                    numbers(rows, "loss")[mask],
-                    color=colour,
-                    linestyle=dashes,
-                    label=method if number == 0 else "_",
-                )
+        methods = copies.groupby("method", sort=False)
+        for (method, rows), (colour, _, dashes) in zip(methods, LOOKS, strict=False):
+            at = rows.pivot(index="t", columns="seed", values="loss")
+            names = [method, *["_"] * (at.shape[1] - 1)]
+            losses.plot(at.index, at, color=colour, linestyle=dashes, label=names)
         losses.set_ylim(bottom=-0.02)
         losses.set_ylabel("Training loss (nats)")
         losses.set_xlabel("Position on the line to the copy, $t$")
@@ -146,78 +100,54 @@ def copy_figure(similarities: pa.Table, copies: pa.Table) -> Any:
     return figure
 
 
-def linearity_figure(linearity: pa.Table) -> Any:
+def linearity_figure(linearity: Frame) -> Any:
     """Linearity defect against the step: a curve per layer, before and after the nonlinearity."""
-    from matplotlib.figure import Figure
-
-    with style():
-        figure = Figure(figsize=(PAGE, 2.3))
-        axis = figure.subplots()
-        kinds = [
-            (layer, moment)
-            for layer in np.unique(numbers(linearity, "layer"))
-            for moment in ("before", "after")
-        ]
-        for (layer, moment), (colour, marker, dashes) in zip(kinds, LOOKS, strict=False):
-            rows = where(linearity, moment=moment)
-            mask = numbers(rows, "layer") == layer
-            steps = np.unique(numbers(rows, "step"))
-            values = [
-                numbers(rows, "defect")[mask & (numbers(rows, "step") == step)].mean()
-                for step in steps
-            ]
-            axis.plot(
-                steps,
-                np.maximum(values, FLOOR),
-                color=colour,
-                marker=marker,
-                linestyle=dashes,
-                markerfacecolor="white",
-                clip_on=False,
-                label=f"layer {layer}, {moment} the nonlinearity",
-            )
-        axis.set_xscale("log", base=2)
-        axis.set_yscale("log")
-        axis.set_ylim(FLOOR, 1)
-        axis.set_xlabel("Step / half the distance of a pair of examples")
-        axis.set_ylabel("Linearity defect")
-        figure.legend(loc="outside right upper")
-    return figure
+    kind = "layer " + linearity.layer.astype(str) + ", " + linearity.moment + " the nonlinearity"
+    rows = linearity.assign(kind=kind).groupby(["kind", "step"])["defect"].mean().reset_index()
+    return plot.panels(
+        rows.sort_values("kind", key=lambda kinds: kinds.str.replace("before", "a before")),
+        "step",
+        "defect",
+        by="kind",
+        labels={
+            "step": "Step / half the distance of a pair of examples",
+            "defect": "Linearity defect",
+        },
+        log="xy",
+        base=2,
+        floor=FLOOR,
+        bottom=FLOOR,
+        height=2.6,
+        legend=2,
+    )
 
 
-def output_figure(outputs: pa.Table) -> Any:
+def output_figure(outputs: Frame) -> Any:
     """Disagreement, ensemble gains and calibration along lines and curves."""
     from matplotlib.figure import Figure
 
-    panels_of: Sequence[tuple[str, str, float, str | None]] = (
-        ("disagreement_0", "Disagreement with $t = 0$ (%)", 100, "disagreement_0_error"),
-        ("gain_accuracy", "Ensemble gain, accuracy (%)", 100, "gain_accuracy_error"),
-        ("gain_loss", "Ensemble gain, loss (nats)", 1, "gain_loss_error"),
-        ("calibration_error", "Calibration error, ECE (%)", 100, None),
+    panels_of = (
+        ("disagreement_0", "Disagreement with $t = 0$ (%)", 100),
+        ("gain_accuracy", "Ensemble gain, accuracy (%)", 100),
+        ("gain_loss", "Ensemble gain, loss (nats)", 1),
+        ("calibration_error", "Calibration error, ECE (%)", 100),
     )
-    methods = [m for m in distinct(np.asarray(outputs["method"].to_pylist())) if m != "random"]
+    methods = [method for method in outputs.method.unique() if method != "random"]
+    names = {**TITLES, "bezier": "Bezier curve"}
     with style():
         figure = Figure(figsize=(PAGE, 3.9))
         panels = figure.subplots(2, 2, sharex=True).ravel()
-        for panel, (measure, label, scale, error) in zip(panels, panels_of, strict=True):
+        for panel, (measure, label, scale) in zip(panels, panels_of, strict=True):
             for method, (colour, marker, dashes) in zip(methods, looks(methods), strict=True):
-                rows = where(outputs, method=method)
-                ts, values = mean_along(rows, measure)
-                panel.plot(
-                    ts,
-                    scale * values,
-                    color=colour,
-                    linestyle=dashes,
-                    marker=marker,
-                    markerfacecolor="white",
-                    label={"bezier": "Bezier curve"}.get(method, TITLES.get(method, method)),
-                )
-                if error is None:
-                    _, floor = mean_along(rows, "calibration_floor")
-                    panel.plot(ts, scale * floor, color=colour, linewidth=0.6, label="_")
+                here = outputs[outputs.method == method].drop(columns=["method", "pair"])
+                mean = scale * here.groupby("t").mean()
+                ts, values, name = mean.index, mean[measure], names.get(method, method)
+                panel.plot(ts, values, marker, color=colour, linestyle=dashes, label=name)
+                panel.lines[-1].set_markerfacecolor("white")
+                if measure == "calibration_error":
+                    panel.plot(ts, mean.calibration_floor, color=colour, linewidth=0.6, label="_")
                 else:
-                    _, width = mean_along(rows, error)
-                    low, high = (scale * (values + k * width) for k in (-2, 2))
+                    low, high = (values + k * mean[f"{measure}_error"] for k in (-2, 2))
                     panel.fill_between(ts, low, high, color=colour, alpha=0.15, linewidth=0)
             if measure.startswith("gain"):
                 panel.axhline(0, color="0.4", linewidth=0.8, zorder=0)
@@ -228,14 +158,3 @@ def output_figure(outputs: pa.Table) -> Any:
         handles, names = panels[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside upper center", ncols=len(methods))
     return figure
-
-
-def mean_along(
-    rows: pa.Table, measure: str, chosen: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """The points, and the mean over pairs of a measure at each."""
-    ts, values = numbers(rows, "t"), numbers(rows, measure)
-    if chosen is not None:
-        ts, values = ts[chosen], values[chosen]
-    points = np.unique(ts)
-    return points, np.array([values[ts == t].mean() for t in points])

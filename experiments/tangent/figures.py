@@ -17,6 +17,7 @@ LINES = {
     "names": {"activations": "aligned"},
     "wrap": 2,
     "bottom": 0,
+    "ticks": (0, 0.25, 0.5, 0.75, 1),
     "height": 4.2,
 }
 

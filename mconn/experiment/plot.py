@@ -35,10 +35,10 @@ def panels(
         look: what is written and how: ``labels`` of columns of the frame on the axes; ``names`` of
             values in titles and in the legend; ``log``, such as ``"xy"``, for logarithmic axes,
             with ``base``; ``floor``, the lowest value drawn; ``bottom``, where the vertical axes
-            begin; ``integers``, whether ticks are whole numbers; ``width`` and ``height`` of the
-            figure, in inches; ``share``, as ``sharex`` and ``sharey``; ``level``, a dotted line;
-            ``legend``, how many names stand beside each other; ``wrap``, how many of several `y`
-            stand beside each other.
+            begin; ``integers``, whether ticks are whole numbers; ``ticks``, where they are on the
+            horizontal axis; ``width`` and ``height`` of the figure, in inches; ``share``, as
+            ``sharex`` and ``sharey``; ``level``, a dotted line; ``legend``, how many names stand
+            beside each other; ``wrap``, how many of several `y` stand beside each other.
         **options: the same as in `look`.
 
     Raises:
@@ -82,12 +82,13 @@ def panels(
                 for curve, style_of in zip(curves, _looks(len(curves)), strict=True):
                     name = names.get(curve, str(curve)) if by else None
                     _draw(panel, _where(part, by, curve), x, value, style_of, name, options)
-                _dress(panel, options)
                 if i == 0 and columns:
                     panel.set_title(names.get(column, str(column)))
                 if j == 0 or wrap:
                     label = labels.get(value, value)
                     panel.set_ylabel(names.get(row, str(row)) if rows else label)
+        for panel in axes.ravel():  # once all are drawn: a limit ends the scaling of shared axes
+            _dress(panel, options)
         for panel in axes[-1]:
             panel.set_xlabel(labels.get(x, x))
         figure.align_ylabels(axes[:, 0])
@@ -138,6 +139,8 @@ def _dress(panel: Any, options: Mapping[str, Any]) -> None:
         getattr(panel, f"set_{axis}scale")("log", **(base if axis == "x" else {}))
     if options.get("integers"):
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if "ticks" in options:
+        panel.set_xticks(options["ticks"], [f"{tick:g}" for tick in options["ticks"]])
     if "bottom" in options:
         panel.set_ylim(bottom=options["bottom"])
     if "level" in options:

@@ -41,6 +41,14 @@ def test_zero_has_no_place_on_a_logarithmic_axis():
     assert figure.axes[0].lines[0].get_xdata().tolist() == [0.5, 1]
 
 
+def test_panels_that_share_an_axis_show_the_highest_of_all():
+    frame = pd.DataFrame({"t": [0, 1] * 2, "loss": [1, 2, 50, 90], "split": ["a", "a", "b", "b"]})
+    figure = plot.panels(frame, "t", "loss", columns="split", bottom=0, ticks=(0, 0.5, 2))
+    assert {axis.get_ylim()[0] for axis in figure.axes} == {0}
+    assert all(axis.get_ylim()[1] > 90 for axis in figure.axes)
+    assert all(axis.get_xlim()[1] >= 2 for axis in figure.axes)
+
+
 @pytest.mark.parametrize(
     ("frame", "options", "message"),
     [
