@@ -16,15 +16,7 @@ from experiments.lines.kinds import BarrierKinds
 def barrier_kinds(
     width: int = 64, depth: int = 2, seeds: int = 3, epochs: int = 150, early: int = 10
 ) -> BarrierKinds:
-    """Digits, MLP: all kinds of barriers on lines between well and badly trained networks.
-
-    Args:
-        width: units of a hidden layer.
-        depth: hidden layers.
-        seeds: networks of each training.
-        epochs: of the well trained networks.
-        early: epochs of those that are stopped early.
-    """
+    """Digits, MLP: all kinds of barriers on lines between well and badly trained networks."""
     train, bad, first = (digits_mlp(width, depth, seeds, each).train for each in (epochs, early, 1))
     return BarrierKinds(train, bad, first)
 

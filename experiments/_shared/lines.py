@@ -1,13 +1,17 @@
 """Trainings that differ in one thing, whose seeds are compared on lines by several methods."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from mconn import data, landscape, paths, trees
 from mconn.errors import ConfigError
-from mconn.experiment import Frame, Result, Stage
-from mconn.experiment.stages import Align, Sweep, Train
+from mconn.experiment import Context, Frame, Result, Stage
+from mconn.experiment.stages import BARRIERS, Align, Sweep, Train, point_rows
 from mconn.training import TrainConfig
 
 
@@ -62,6 +66,27 @@ def ends_of(profile: Frame, by: Sequence[str] = ()) -> Frame:
     return found.drop_duplicates(["split", "metric", "seed", *by], keep="last")
 
 
+def loss_curves(profile: Frame, lines: Sequence[str]) -> tuple[Frame, Frame]:
+    """The loss along every line, a row per line and a column per point; and what its ends are.
+
+    Args:
+        profile: with the columns of `mconn.experiment.stages.Sweep`.
+        lines: the columns that tell lines apart.
+
+    Returns:
+        The curves, and a frame with the loss at the ``start`` and the ``end`` of a line, the
+        larger ``standard_error`` of the two, and whether the loss is ``monotone``.
+    """
+    loss = profile[profile.metric == "loss"].set_index([*lines, "t"])
+    order = pd.MultiIndex.from_frame(loss.reset_index()[list(lines)].drop_duplicates())
+    curves = loss.value.unstack().loc[order].astype(float)
+    error = loss.standard_error.unstack().loc[order][[0, 1]].max(axis=1)
+    steps = curves.diff(axis=1).iloc[:, 1:]
+    monotone = (steps >= 0).all(axis=1) | (steps <= 0).all(axis=1)
+    ends = {"start": curves[0], "end": curves[1], "standard_error": error, "monotone": monotone}
+    return curves, pd.DataFrame(ends).reset_index()
+
+
 def ranged(values: Any, form: str = "{:.3f}") -> str:
     """The mean of several numbers, with the lowest and the highest."""
     found = (form.format(each) for each in (values.mean(), values.min(), values.max()))
@@ -78,3 +103,37 @@ def check_pairs(*configs: TrainConfig) -> None:
     for config in configs:
         if len(config.seeds) < 2:
             raise ConfigError(f"seeds are {config.seeds}: a line needs two networks, train two")
+
+
+@dataclass(frozen=True)
+class SweepBetween(Stage):
+    """The lines from the networks of one training to those of the same seeds of another.
+
+    Its tables are those of `mconn.experiment.stages.Sweep`, with ``between`` for the method and a
+    seed for the pair.
+
+    Attributes:
+        train: the networks at t = 0.
+        other: those at t = 1, of the same seeds.
+        points: equispaced points on each line.
+    """
+
+    train: Train
+    other: Train
+    points: int = 25
+
+    def run(self, inputs: Mapping[str, Any], context: Context) -> Result:
+        """Seed after seed."""
+        config, tables = self.train.config, defaultdict(list)
+        dataset = data.load(config.data, context.data_dir)
+        eval_fn, ts = landscape.Classification(config.model.apply), np.linspace(0, 1, self.points)
+        for i, seed in enumerate(config.seeds):
+            ends = (trees.index(inputs[name].tree, i) for name in ("train", "other"))
+            line = paths.line(*ends)
+            for split, examples in (("train", dataset.train), ("test", dataset.test)):
+                labels = {"method": "between", "pair": str(seed), "split": split}
+                profile = landscape.evaluate(eval_fn, line, ts, examples)
+                found = landscape.barriers(profile, BARRIERS)
+                tables["profile"] += [{**labels, **row} for row in point_rows(profile)]
+                tables["barriers"] += [{**labels, **asdict(each)} for each in found]
+        return Result(tables=tables)

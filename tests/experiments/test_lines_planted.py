@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from experiments.lines.counterexample_network import TwoUnits, network_a, network_b, square
-from experiments.lines.kinds_stages import GRIDS, chord
+from experiments.lines.kinds import GRIDS, chord, relation_claims
 from experiments.lines.optimisers import judge as optimiser_claims
 from experiments.lines.scaling_claims import shape_claims
 
@@ -58,3 +58,25 @@ def test_optimisers_are_compared_among_all_and_among_the_fitted():
     assert [each.holds for each in optimiser_claims(left, order)] == [True, True, True, False]
     found = optimiser_claims(left.assign(loss=[0.001, 0.5], max=[0.3, 0.6]), ())
     assert [(each.id, each.holds) for each in found] == [("depends", False)]
+
+
+def test_relations_of_kinds_are_missed_by_wrong_numbers():
+    labels = {"line": "naive", "pair": "0-1", "split": "train"}
+    kinds = {"max_endpoint": 1.0, "mean_endpoint": 1.5, "chord": 1.2}
+    ends = pd.DataFrame([{**labels, "start": 1.0, "end": 0.0, "monotone": True}])
+    grids = pd.DataFrame({"pair": "0-1", "points": [5, 9], "value": [1.0, 1.1]})
+
+    def judged(grids=grids, **changes):
+        rows = [{**labels, "metric": "loss", "kind": kind} for kind in kinds]
+        values = {**kinds, **changes}.values()
+        barriers = pd.DataFrame(rows).assign(value=list(values))
+        return [claim.id for claim in relation_claims(barriers, ends, grids) if not claim.holds]
+
+    assert judged() == []
+    assert judged(chord=0.9) == ["chord-and-mean-end", "chord-above-higher-end"]
+    assert judged(max_endpoint=-0.5, chord=0.1, mean_endpoint=0.0) == [
+        "never-negative",
+        "different-numbers",
+    ]
+    assert judged(mean_endpoint=1.6) == ["half-the-difference"]
+    assert judged(grids.assign(value=[1.0, 0.9])) == ["finer-grid"]
