@@ -9,13 +9,11 @@ same corners, with a hump in its middle.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
+import pandas as pd
 
 from experiments.curves.surface_figures import map_figure
-from experiments.curves.surface_stages import STRAIGHT, Shape, SurfaceFits, Tables
-from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage, numbers, where
+from experiments.curves.surface_stages import STRAIGHT, Shape, SurfaceFits
+from mconn.experiment import Claim, Experiment, Frame, Report, Result, Section, Stage, claims
 from mconn.experiment.stages import Train
 from mconn.paths import FitConfig
 from mconn.training import TrainConfig
@@ -51,25 +49,20 @@ class BezierSurface(Experiment):
 
     def report(self, results: Mapping[str, Result]) -> Report:
         """The maps, the mean losses, and whether the fit is as good as it should be."""
-        maps: Tables = {shape: results[shape].tables["map"] for shape in SHAPES}
-        surfaces: Tables = {shape: results[shape].tables["surfaces"] for shape in SHAPES}
-        means = {
-            (shape, method, split): surface_means(maps[shape], method, split)
-            for shape in SHAPES
-            for method in (STRAIGHT[shape], "fitted")
-            for split in SPLITS
-        }
-        model, count = self.train.model, len(surfaces["square"])
-        straight, fitted = (
-            float(means["square", method, "test"].mean()) for method in ("bilinear", "fitted")
+        maps, surfaces = (
+            pd.concat(results[shape].frame(name).assign(shape=shape) for shape in SHAPES)
+            for name in ("map", "surfaces")
         )
+        means = maps.groupby(["shape", "method", "split", "surface"])["loss"].mean()
+        model, count = self.train.model, len(surfaces) // len(SHAPES)
+        straight, fitted = (means["square", each, "test"].mean() for each in ("bilinear", "fitted"))
         return Report(
             title=f"Bezier surfaces through trained networks: {self.train.data.name}",
             question="Is there a surface of low loss through four networks that were trained from "
             "different seeds?",
             summary=f"mean test loss over the square {fitted:.3g} nats fitted, {straight:.3g} "
             f"bilinear ({count} surfaces)",
-            headline=headline(maps),
+            headline=headline(maps, means),
             note=f"MLP {model.depth} x {model.width}; the seeds are taken four by four, the "
             f"triangle has the first three of each. Degree {self.degree}; only the control points "
             "that are no corners were fitted, on the mean train loss over the surface. Means and "
@@ -80,7 +73,7 @@ class BezierSurface(Experiment):
                 Section(
                     "The loss over the surfaces",
                     figures={split: map_figure(maps, split) for split in SPLITS},
-                    tables={"map": by_shape(maps), "surfaces": by_shape(surfaces)},
+                    tables={"map": maps, "surfaces": surfaces},
                     captions={
                         split: f"The {split} loss over the first surface of each shape, without "
                         "and with a fit, on one logarithmic scale of colours. White marks are the "
@@ -90,88 +83,65 @@ class BezierSurface(Experiment):
                 )
             ],
             claims=[
-                *(self.mean_claim(means, shape, split) for shape in SHAPES for split in SPLITS),
-                *(claim for shape in SHAPES for claim in form_claims(shape, surfaces[shape])),
+                *(
+                    claims.share_of(
+                        f"mean-loss/{shape}/{split}",
+                        f"the mean {split} loss over the fitted {shape} is below {SHARE} of that "
+                        f"over the {STRAIGHT[shape]} one, for every surface",
+                        means[shape, "fitted", split],
+                        means[shape, STRAIGHT[shape], split],
+                        most=SHARE,
+                        of=f"that over the {STRAIGHT[shape]} one",
+                        source=PAPER,
+                    )
+                    for shape in SHAPES
+                    for split in SPLITS
+                ),
+                *(
+                    claim
+                    for shape in SHAPES
+                    for claim in form_claims(shape, surfaces[surfaces["shape"] == shape])
+                ),
             ],
         )
 
-    def mean_claim(self, means: Mapping, shape: Shape, split: str) -> Claim:
-        """The fitted surface's mean loss is a small share of the straight one's."""
-        shares = means[shape, "fitted", split] / means[shape, STRAIGHT[shape], split]
-        return Claim(
-            f"the mean {split} loss over the fitted {shape} is below {SHARE} of that over the "
-            f"{STRAIGHT[shape]} one, for every surface",
-            PAPER,
-            f"below {SHARE}",
-            f"{shares.min():.3f} to {shares.max():.3f}",
-            bool((shares < SHARE).all()),
-            id=f"mean-loss/{shape}/{split}",
-        )
 
-
-def surface_means(table: pa.Table, method: str, split: str) -> np.ndarray:
-    """The mean loss over every surface."""
-    chosen = where(table, method=method, split=split)
-    surface, loss = numbers(chosen, "surface"), numbers(chosen, "loss")
-    return np.array([loss[surface == each].mean() for each in np.unique(surface)])
-
-
-def form_claims(shape: Shape, surfaces: pa.Table) -> list[Claim]:
+def form_claims(shape: Shape, surfaces: Frame) -> list[Claim]:
     """The surface goes through its corners, and both of its parameters move the network."""
-    gap = float(numbers(surfaces, "corner_gap").max())
-    u, v = numbers(surfaces, "speed_u"), numbers(surfaces, "speed_v")
-    shares = np.minimum(u, v) / np.maximum(u, v)
+    speeds = surfaces[["speed_u", "speed_v"]]
     return [
-        Claim(
+        claims.at_most(
+            f"corners/{shape}",
             f"the corners of every fitted {shape} are the trained networks",
-            "exact",
-            0,
-            f"{gap:.1g}",
-            gap <= 1e-6,
-            "1e-6 in any weight",
-            id=f"corners/{shape}",
+            surfaces.corner_gap,
+            1e-6,
+            of="difference of any weight",
+            source="exact",
         ),
-        Claim(
+        claims.at_least(
+            f"both-parameters-move/{shape}",
             f"both parameters move the network on every fitted {shape}: the lower mean speed over "
             "the higher",
-            "control",
-            "above 0.1",
-            f"{shares.min():.2f}",
-            bool((shares > 0.1).all()),
-            id=f"both-parameters-move/{shape}",
+            speeds.min(axis=1) / speeds.max(axis=1),
+            0.1,
+            strict=True,
+            source="control",
         ),
     ]
 
 
-def headline(maps: Tables) -> pa.Table:
+def headline(maps: Frame, means: Frame) -> Frame:
     """Mean and largest losses, and the corners', for every shape, method and split."""
     rows = []
-    for shape, table in maps.items():
-        for method in (STRAIGHT[shape], "fitted"):
-            for split in SPLITS:
-                chosen = where(table, method=method, split=split)
-                means = surface_means(table, method, split)
-                rows.append(
-                    {
-                        "surface": shape,
-                        "method": method,
-                        "split": split,
-                        "mean loss": f"{means.mean():.4f} [{means.min():.4f}, {means.max():.4f}]",
-                        "largest loss": round(float(numbers(chosen, "loss").max()), 4),
-                        "loss of the corners": round(
-                            float(numbers(chosen.filter(pc.field("is_corner")), "loss").mean()), 4
-                        ),
-                        "lowest accuracy": round(float(numbers(chosen, "accuracy").min()), 4),
-                    }
-                )
-    return pa.Table.from_pylist(rows)
-
-
-def by_shape(tables: Tables) -> pa.Table:
-    """The tables of all shapes in one."""
-    return pa.concat_tables(
-        [
-            table.append_column("shape", pa.array([shape] * len(table)))
-            for shape, table in tables.items()
-        ]
-    )
+    for keys, here in maps.groupby(["shape", "method", "split"], sort=False):
+        mean = means[keys]
+        rows.append(
+            {
+                **dict(zip(("surface", "method", "split"), keys, strict=True)),
+                "mean loss": f"{mean.mean():.4f} [{mean.min():.4f}, {mean.max():.4f}]",
+                "largest loss": round(here.loss.max(), 4),
+                "loss of the corners": round(here[here.is_corner].loss.mean(), 4),
+                "lowest accuracy": round(here.accuracy.min(), 4),
+            }
+        )
+    return pd.DataFrame(rows)

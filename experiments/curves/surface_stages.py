@@ -20,7 +20,6 @@ from mconn.types import Params
 
 Shape = Literal["square", "triangle"]
 CORNERS: dict[Shape, int] = {"square": 4, "triangle": 3}
-Tables = Mapping[Shape, pa.Table]
 STRAIGHT: dict[Shape, str] = {"square": "bilinear", "triangle": "flat"}
 """The surface of the same corners without any fit: the control."""
 

@@ -9,11 +9,12 @@ loss has at least so many dimensions.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
+import pandas as pd
 
-from experiments.curves.volume_figures import by_vertices, complex_figure
+from experiments._shared.spread import draw_means
 from experiments.curves.volume_stages import (
     GROWN,
     INDEPENDENT,
@@ -21,8 +22,21 @@ from experiments.curves.volume_stages import (
     RANDOM,
     REGULAR,
     GrownComplexes,
+    regular_log_volume,
 )
-from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage, numbers, where
+from mconn.experiment import (
+    PAGE,
+    Claim,
+    Experiment,
+    Frame,
+    Report,
+    Result,
+    Section,
+    Stage,
+    claims,
+    looks,
+    style,
+)
 from mconn.experiment.stages import Train
 from mconn.paths import FitConfig
 from mconn.training import TrainConfig
@@ -59,10 +73,10 @@ class SimplexVolume(Experiment):
 
     def report(self, results: Mapping[str, Result]) -> Report:
         """Volume and loss against the number of vertices, and whether they are as published."""
-        table, facts = results["grow"].tables["complexes"], results["grow"].facts
-        model, pairs = self.train.model, len(set(table["pair"].to_pylist()))
-        last = 2 + self.connectors
-        ratio = {method: loss_ratios(table, method, "test")[last].mean() for method in METHODS}
+        table, facts = results["grow"].frame("complexes"), results["grow"].facts
+        model, pairs, last = self.train.model, table.pair.nunique(), 2 + self.connectors
+        ratios = loss_ratios(table)
+        ratio = {method: ratios[method, "test", last].mean() for method in METHODS}
         return Report(
             title=f"Simplexes of low loss between trained networks: {self.train.data.name}",
             question="Two networks were trained from different seeds. In how many dimensions does "
@@ -93,114 +107,110 @@ class SimplexVolume(Experiment):
                 )
             ],
             claims=[
-                *self.loss_claims(table),
+                *(
+                    claims.at_most(
+                        f"low-complex/{split}/{vertices}",
+                        f"the mean {split} loss on the fitted complex of {vertices} vertices is "
+                        f"below {FACTOR} times that of the ends, for every pair",
+                        ratios[GROWN, split, vertices],
+                        FACTOR,
+                        strict=True,
+                        source=PAPER,
+                    )
+                    for vertices in CLAIMED
+                    for split in ("train", "test")
+                    if vertices <= last
+                ),
                 volume_claim(table),
-                *(control_claim(table, method, last) for method in (RANDOM, INDEPENDENT)),
+                *(
+                    claims.at_least(
+                        f"unfitted-complex/{method}/{last}",
+                        f"without a fit ({method}) the mean train loss on {last} vertices is above "
+                        f"{FACTOR} times that of the ends, for every pair",
+                        ratios[method, "train", last],
+                        FACTOR,
+                        strict=True,
+                        source="control",
+                    )
+                    for method in (RANDOM, INDEPENDENT)
+                ),
                 formula_claim("float32", float(facts["float32"]), 1e-6),
                 formula_claim("float64", float(facts["float64"]), 1e-12),
-                Claim(
+                claims.equal(
+                    "vertices",
                     "the trained networks are vertices, bit for bit",
-                    "exact",
-                    0,
                     float(facts["held_gap"]),
-                    facts["held_gap"] == 0,
-                    id="vertices",
+                    0,
+                    source="exact",
                 ),
             ],
         )
 
-    def loss_claims(self, table: pa.Table) -> list[Claim]:
-        """The loss on small complexes is close to that of the ends."""
-        claims = []
-        for vertices in CLAIMED:
-            for split in ("train", "test"):
-                ratios = loss_ratios(table, GROWN, split).get(vertices)
-                if ratios is None:
-                    continue
-                claims.append(
-                    Claim(
-                        f"the mean {split} loss on the fitted complex of {vertices} vertices is "
-                        f"below {FACTOR} times that of the ends, for every pair",
-                        PAPER,
-                        f"below {FACTOR}",
-                        f"{ratios.min():.2f} to {ratios.max():.2f}",
-                        bool((ratios < FACTOR).all()),
-                        id=f"low-complex/{split}/{vertices}",
-                    )
-                )
-        return claims
+
+def loss_ratios(table: Frame) -> Frame:
+    """The mean loss on the complex over that of its ends, by method, split, vertices and pair."""
+    rows = table.set_index(["method", "split", "vertices", "pair"]).sort_index()
+    return rows.loss / rows.end_loss
 
 
-def loss_ratios(table: pa.Table, method: str, split: str) -> dict[int, np.ndarray]:
-    """The mean loss on the complex over that of its ends: a value per pair, by vertices."""
-    chosen = where(table, method=method, split=split)
-    places, losses = by_vertices(chosen, "loss")
-    ends = by_vertices(chosen, "end_loss")[1]
-    return {n: loss / end for n, loss, end in zip(places, losses, ends, strict=True)}
-
-
-def volume_claim(table: pa.Table) -> Claim:
+def volume_claim(table: Frame) -> Claim:
     """No volume is zero, and it falls with every vertex."""
-    volumes = np.array(by_vertices(where(table, method=GROWN, split="train"), "log_volume")[1])
-    falls = bool(np.isfinite(volumes).all() and (np.diff(volumes, axis=0) < 0).all())
-    means = " > ".join(f"{value:.2f}" for value in volumes.mean(axis=1))
-    return Claim(
-        "the volume (unit: distance of the ends) is positive, and falls with every vertex",
-        PAPER,
-        "log V finite, falling, for every pair",
-        means,
-        falls,
-        id="volume-falls",
-    )
-
-
-def control_claim(table: pa.Table, method: str, vertices: int) -> Claim:
-    """A control's loss is not low."""
-    ratios = loss_ratios(table, method, "train")[vertices]
-    return Claim(
-        f"without a fit ({method}) the mean train loss on {vertices} vertices is above {FACTOR} "
-        "times that of the ends, for every pair",
-        "control",
-        f"above {FACTOR}",
-        f"{ratios.min():.3g} to {ratios.max():.3g}",
-        bool((ratios > FACTOR).all()),
-        id=f"unfitted-complex/{method}/{vertices}",
-    )
+    grown = table[(table.method == GROWN) & (table.split == "train")]
+    volumes = grown.pivot(index="pair", columns="vertices", values="log_volume")
+    told = "the volume (unit: distance of the ends) is positive, and falls with every vertex"
+    finite = volumes.where(np.isfinite(volumes))
+    return claims.ordered("volume-falls", told, finite, falling=True, source=PAPER)
 
 
 def formula_claim(precision: str, error: float, tolerance: float) -> Claim:
     """The volume of a regular simplex is known."""
     numbers_of = ", ".join(map(str, REGULAR))
-    return Claim(
-        f"the volume of regular simplexes of {numbers_of} vertices, in {precision}",
-        "Cayley and Menger",
-        "relative error 0",
-        f"{error:.1e}",
-        error <= tolerance,
-        f"{tolerance:g}",
-        id=f"formula/{numbers_of}/{precision}",
-    )
+    told = f"the volume of regular simplexes of {numbers_of} vertices, in {precision}"
+    id, of = f"formula/{numbers_of}/{precision}", "relative error"
+    return claims.at_most(id, told, error, tolerance, of=of, source="Cayley and Menger")
 
 
-def headline(table: pa.Table) -> pa.Table:
+def headline(table: Frame) -> Frame:
     """Volume, height and losses for every number of vertices and method."""
-    rows = []
+    rows, ends = [], table[table.split == "train"].end_loss.mean()
     for method in METHODS:
-        train, test = (where(table, method=method, split=split) for split in ("train", "test"))
-        places, volumes = by_vertices(train, "log_volume")
-        heights = by_vertices(train, "height")[1]
-        losses = {"train": by_vertices(train, "loss")[1], "test": by_vertices(test, "loss")[1]}
-        for i, vertices in enumerate(places):
+        for vertices, part in table[table.method == method].groupby("vertices"):
+            losses = part.groupby("split").loss.agg(["mean", "min", "max"]).T
             row = {
                 "method": method,
                 "vertices": vertices,
-                "log volume": round(float(volumes[i].mean()), 2),
-                "newest vertex from the mean": round(float(heights[i].mean()), 3),
+                "log volume": round(part.log_volume.mean(), 2),
+                "newest vertex from the mean": round(part.height.mean(), 3),
             }
-            for split, values in losses.items():
-                each = values[i]
-                row[f"{split} loss"] = f"{each.mean():.4f} [{each.min():.4f}, {each.max():.4f}]"
-            ends = numbers(where(table, split="train"), "end_loss")
-            row["train loss of the ends"] = round(float(ends.mean()), 4)
-            rows.append(row)
-    return pa.Table.from_pylist(rows)
+            for split in ("train", "test"):
+                row[f"{split} loss"] = "{:.4f} [{:.4f}, {:.4f}]".format(*losses[split])
+            rows.append({**row, "train loss of the ends": round(ends, 4)})
+    return pd.DataFrame(rows)
+
+
+def complex_figure(table: Frame) -> Any:
+    """Means over pairs, with the lowest and the highest pair."""
+    from matplotlib.figure import Figure
+
+    places, of_split = np.unique(table.vertices), dict(iter(table.groupby("split")))
+    with style():
+        figure = Figure(figsize=(PAGE, 2.5), layout="constrained")
+        volume, *losses = figure.subplots(1, 3)
+        for method, look in zip(METHODS, looks(METHODS), strict=True):
+            rows = {split: each[each.method == method] for split, each in of_split.items()}
+            draw_means(volume, rows["train"], "vertices", "log_volume", look, method)
+            for panel, split in zip(losses, ("train", "test"), strict=True):
+                draw_means(panel, rows[split], "vertices", "loss", look, "")
+        reference = [regular_log_volume(n - 1) + np.log(2) for n in places]
+        volume.plot(places, reference, ":", color="#8a8a8a", label="regular, side one")
+        volume.set(ylabel="Log volume (unit: distance of ends)")
+        for panel, split in zip(losses, ("train", "test"), strict=True):
+            end = of_split[split].end_loss.mean()
+            panel.axhline(end, linestyle=":", color="#1a1a1a", label="ends")
+            panel.set(yscale="log", ylabel=f"Mean {split} loss (nats)")
+        for panel in (volume, *losses):
+            panel.set(xlabel="Vertices", xticks=places)
+        named = [panel.get_legend_handles_labels() for panel in (volume, losses[0])]
+        handles, names = (first + second for first, second in zip(*named, strict=True))
+        figure.legend(handles, names, loc="outside upper center", ncols=len(names))
+    return figure
