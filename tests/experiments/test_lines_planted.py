@@ -7,7 +7,7 @@ import pytest
 from experiments.lines.counterexample_network import TwoUnits, network_a, network_b, square
 from experiments.lines.kinds import GRIDS, chord, relation_claims
 from experiments.lines.optimisers import judge as optimiser_claims
-from experiments.lines.scaling_claims import shape_claims
+from experiments.lines.scaling import anchor_claims, shape_claims
 
 
 def test_coarser_grids_are_parts_of_finer_ones():
@@ -36,19 +36,14 @@ def test_no_point_of_the_grid_lies_on_a_boundary():
 
 
 def test_shapes_are_judged_step_by_step():
-    naive, matched = [0.1, 1.0, 1.2], [0.05, 0.4, 0.1]
-    means = {
-        (method, "train", place): value
-        for method, values in (("naive", naive), ("weights", matched))
-        for place, value in zip((1, 10, 100), values, strict=True)
-    }
-    rise, hump = shape_claims("epochs", (1, 10, 100), ("naive", "weights"), means)
-    assert rise.holds
-    assert hump.holds
-    assert [c.holds for c in shape_claims("width", (1, 10, 100), ("naive",), means)] == [False]
-    assert [c.holds for c in shape_claims("depth", (1, 10, 100), ("naive",), means)] == [True]
-    means["weights", "train", 100] = 0.3
-    assert not shape_claims("epochs", (1, 10, 100), ("weights",), means)[0].holds
+    means = pd.DataFrame(
+        {"naive": [0.1, 1.0, 1.2], "weights": [0.05, 0.4, 0.1]}, index=[1, 10, 100]
+    )
+    assert [claim.holds for claim in shape_claims("epochs", means)] == [True, True]
+    assert [claim.holds for claim in shape_claims("width", means[["naive"]])] == [False]
+    assert [claim.holds for claim in shape_claims("depth", means)] == [True, False]
+    means.loc[100, "weights"] = 0.3
+    assert [claim.holds for claim in shape_claims("epochs", means)] == [True, False]
 
 
 def test_optimisers_are_compared_among_all_and_among_the_fitted():
@@ -80,3 +75,12 @@ def test_relations_of_kinds_are_missed_by_wrong_numbers():
     ]
     assert judged(mean_endpoint=1.6) == ["half-the-difference"]
     assert judged(grids.assign(value=[1.0, 0.9])) == ["finer-grid"]
+
+
+def test_known_barriers_are_judged_by_their_mean_over_pairs():
+    rows = {"width": 16, "method": "naive", "split": ["train", "train", "test"]}
+    chord = pd.DataFrame({**rows, "value": [1.0, 2.0, 9.0]})
+    known = ((16, "naive", 1.2), (16, "naive", 1.0), (64, "naive", 1.5))
+    right, wrong = anchor_claims(known, "pilots", "width", chord)
+    assert (right.holds, right.interval) == (True, "[1, 2] over pairs")
+    assert not wrong.holds
