@@ -13,7 +13,7 @@ demo: $(VENV)/installed
 	$(BIN)/mconn run configs/digits_mlp.py
 
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 test-slow: $(VENV)/installed-test
 	$(BIN)/python -m pytest -m slow -n auto

@@ -1,6 +1,8 @@
 """Shared by all tests: two host devices, a compilation cache, and the folder of reference data."""
 
+import gc
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -16,6 +18,21 @@ jax.config.update(
 )
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+MOST_MEMORY = 1_500 * 2**20
+"""Bytes of a worker above which compiled programs are dropped; the cache on disk still has them."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def memory() -> Iterator[None]:
+    """Drop compiled programs after a file of tests, once they have taken too much memory."""
+    yield
+    statistics = Path("/proc/self/statm")
+    pages = int(statistics.read_text().split()[1]) if statistics.exists() else 0
+    if pages * os.sysconf("SC_PAGESIZE") > MOST_MEMORY:
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture

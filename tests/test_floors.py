@@ -156,3 +156,9 @@ def test_a_planted_import_is_noticed(file: str, text: str, fault: str) -> None:
     found = list(faults(file, text))
     assert len(found) == bool(fault)
     assert all(fault in each for each in found)
+
+
+def test_names_of_test_files_are_unique() -> None:
+    # pytest imports them by their names alone, as the folders of tests are no packages.
+    names = [each.name for each in (ROOT / "tests").rglob("test_*.py")]
+    assert len(names) == len(set(names))
