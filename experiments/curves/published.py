@@ -8,25 +8,26 @@ published code on the same setting. The straight line is the control.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
+import pandas as pd
 import pyarrow.compute as pc
 
+from experiments._shared.together import least, most, together
 from mconn.errors import ConfigError
 from mconn.experiment import (
     Claim,
     Experiment,
+    Frame,
     Report,
     Result,
     Section,
     Stage,
     band_meaning,
+    claims,
+    frame,
     gather,
-    numbers,
     profile_figure,
-    where,
 )
 from mconn.experiment.stages import Connect, Family, Sweep, Train
 from mconn.paths import FitConfig
@@ -112,14 +113,13 @@ class PublishedCurves(Experiment):
 
     def report(self, results: Mapping[str, Result]) -> Report:
         """The curves, their barriers, and the published ones beside them."""
-        profile, barriers = (gather(results, table) for table in ("profile", "barriers"))
-        rows = [self.row("naive", 0, profile, barriers)] + [
-            self.row(curve.name, results[f"fit {curve.name}"].facts["samples"], profile, barriers)
-            for curve in self.curves
-        ]
-        by_name: dict[str, dict[str, Any]] = {str(row["curve"]): row for row in rows}
-        drawn = profile.filter(pc.field("method") != "naive")
-        best = by_name[self.best]
+        profile, barriers = (frame(results, table) for table in ("profile", "barriers"))
+        drawn = gather(results, "profile").filter(pc.field("method") != "naive")
+        rows = summary(profile, barriers)
+        fits = {curve.name: results[f"fit {curve.name}"] for curve in self.curves}
+        samples = {name: fit.facts["samples"] for name, fit in fits.items()}
+        rows["samples"] = pd.Series({"naive": 0, **samples})
+        best, line = rows.loc[self.best], rows.loc["naive"]
         return Report(
             title=f"Curves between two networks on {self.train.data.name}: what the objective buys",
             question=(
@@ -128,10 +128,10 @@ class PublishedCurves(Experiment):
             ),
             summary=(
                 f"test barrier {best['test barrier']:.4f} nats ({self.best}) at "
-                f"{best['samples'] / 1e6:.2f} M samples, {by_name['naive']['test barrier']:.3f} on "
+                f"{best['samples'] / 1e6:.2f} M samples, {line['test barrier']:.3f} on "
                 "the line"
             ),
-            headline=pa.Table.from_pylist([shown(row) for row in rows]),
+            headline=headline(rows.loc[["naive", *fits]]),
             note=(
                 "Chord barriers of the loss, in nats per example, over the points of the curve, "
                 "with their paired standard error over examples; means over pairs of seeds. "
@@ -145,7 +145,7 @@ class PublishedCurves(Experiment):
                     figures={"curves": profile_figure(drawn)},
                     captions={
                         "curves": f"Loss and accuracy at {self.points} points of every curve; the "
-                        f"line, whose loss rises to {by_name['naive']['test maximum']:.2f} nats, "
+                        f"line, whose loss rises to {line['test maximum']:.2f} nats, "
                         "is left out. " + band_meaning(drawn)
                     },
                 ),
@@ -159,112 +159,122 @@ class PublishedCurves(Experiment):
                     },
                 ),
             ],
-            claims=self.claims(by_name),
+            claims=self.judge(rows),
         )
 
-    def row(
-        self, name: str, samples: int, profile: pa.Table, barriers: pa.Table
-    ) -> dict[str, str | float | int]:
-        """One line of the headline, means over pairs."""
-        loss = where(profile, method=name, metric="loss")
-        accuracy = where(profile, method=name, metric="accuracy", split="test")
-        row: dict[str, str | float | int] = {"curve": name, "samples": samples}
-        for split in ("test", "train"):
-            chord = where(barriers, method=name, split=split, kind="chord", metric="loss")
-            errors = numbers(chord, "standard_error")
-            row[f"{split} barrier"] = float(numbers(chord, "value").mean())
-            row[f"{split} error"] = float(np.sqrt((errors**2).sum()) / len(errors))
-            values = by_pair(where(loss, split=split))
-            row[f"{split} maximum"] = float(values.max(axis=1).mean())
-            row[f"{split} mean"] = float(values.mean(axis=1).mean())
-            above = values.max(axis=1) - np.maximum(values[:, 0], values[:, -1])
-            row[f"{split} above worse end"] = float(above.mean())
-        lengths = by_pair(where(loss, split="test"), "arc_length")[:, -1]
-        segments = by_pair(
-            where(profile, method="naive", metric="loss", split="test"), "arc_length"
-        )
-        row["length"] = float((lengths / segments[:, -1]).mean())
-        row["highest test error"] = 100 * (1 - float(numbers(accuracy, "value").min()))
-        return row
-
-    def claims(self, rows: Mapping[str, Mapping[str, Any]]) -> list[Claim]:
+    def judge(self, rows: Frame) -> list[Claim]:
         """What was promised, and what the published tools show without saying so."""
-        bezier, chain = (rows[name] for name in self.mean)
-        plain, soft = (rows[name] for name in self.soft)
-        best, line = rows[self.best], rows["naive"]
-        claims = [
-            Claim(
+        bezier, chain, plain, soft, best, line = (
+            rows.loc[name] for name in (*self.mean, *self.soft, self.best, "naive")
+        )
+        of_curve = "nats, that of the Bezier curve"
+        found = [
+            together(
+                "mean-misses-maximum",
                 "the mean objective does not control the maximum: the chain has the better mean "
-                "test loss and the higher barrier",
-                SOURCE,
-                "mean .3029 against .3042, barrier .1020 against .0164",
-                f"mean {chain['test mean']:.4f} against {bezier['test mean']:.4f}, barrier "
-                f"{chain['test barrier']:.4f} against {bezier['test barrier']:.4f}",
-                chain["test mean"] < bezier["test mean"]
-                and chain["test barrier"] > 3 * bezier["test barrier"],
-                "barrier at least three times as high",
-                id="mean-misses-maximum",
+                "test loss and a barrier at least three times as high",
+                most("mean", chain["test mean"], bezier["test mean"], of_curve, strict=True),
+                least(
+                    "barrier",
+                    chain["test barrier"],
+                    3 * bezier["test barrier"],
+                    f"{of_curve} three times",
+                    strict=True,
+                ),
+                source=f"{SOURCE}: mean .3029 against .3042, barrier .1020 against .0164",
             ),
-            Claim(
+            claims.at_most(
+                "soft-maximum",
                 f"with as many samples, the soft maximum ({self.soft[1]}) has a lower highest "
                 f"train loss than the mean ({self.soft[0]})",
-                "the objective's definition",
-                "lower",
-                f"{soft['train maximum']:.4f} against {plain['train maximum']:.4f}",
-                soft["train maximum"] < plain["train maximum"],
-                id="soft-maximum",
+                soft["train maximum"],
+                plain["train maximum"],
+                strict=True,
+                unit="nats",
+                source="the objective's definition",
             ),
-            Claim(
+            claims.at_least(
+                "line-is-blocked",
                 "the straight line is blocked (control)",
-                SOURCE,
-                "test barrier above ten times that of the curve",
-                f"{line['test barrier']:.3f}",
-                line["test barrier"] > 10 * best["test barrier"],
-                id="line-is-blocked",
+                line["test barrier"],
+                10 * best["test barrier"],
+                strict=True,
+                of="test barrier",
+                unit="nats, ten times that of the curve",
+                source=SOURCE,
             ),
         ]
         if self.published is None:
-            return claims
+            return found
         other = self.published
-        spread = float(np.hypot(best["test error"], other.bezier_error))
+        apart = 2 * np.hypot(best["test error"], other.bezier_error)
+        clearly = f"nats, {other.bezier} less two standard errors of the difference"
         return [
-            *claims,
-            Claim(
+            *found,
+            together(
+                f"below-published-bezier/{self.best}",
                 f"{self.best}: a test barrier significantly below that of the published Bezier "
                 "curve, with at most 1.8 M samples",
-                SOURCE,
-                f"{other.bezier} ± {other.bezier_error}",
-                f"{best['test barrier']:.4f} ± {best['test error']:.4f} at "
-                f"{best['samples'] / 1e6:.2f} M",
-                best["test barrier"] + 2 * spread < other.bezier and best["samples"] <= 1.8e6,
-                "two standard errors of the difference",
-                id=f"below-published-bezier/{self.best}",
+                most("barrier", best["test barrier"], other.bezier - apart, clearly, strict=True),
+                most("samples", best["samples"] / 1e6, 1.8, "M"),
+                source=SOURCE,
             ),
-            Claim(
+            together(
+                f"below-published-band/{self.best}",
                 f"{self.best}: the highest test loss lies less above the worse end than that of "
                 "the published elastic band, on a path shorter than 1.3 times the line",
-                SOURCE,
-                f"{other.elastic_band}, at 1.71 times the line and 2.38 M samples",
-                f"{best['test above worse end']:.4f}, at {best['length']:.2f} times the line",
-                best["test above worse end"] < other.elastic_band and best["length"] < 1.3,
-                id=f"below-published-band/{self.best}",
+                most(
+                    "height",
+                    best["test above worse end"],
+                    other.elastic_band,
+                    "nats",
+                    strict=True,
+                ),
+                most("length over the line's", best["length"], 1.3, strict=True),
+                source=f"{SOURCE}, at 1.71 times the line and 2.38 M samples",
             ),
         ]
 
 
-def by_pair(rows: pa.Table, column: str = "value") -> np.ndarray:
-    """One row per pair of seeds, over the points."""
-    pairs = dict.fromkeys(rows["pair"].to_pylist())
-    return np.stack([numbers(where(rows, pair=pair), column) for pair in pairs])
+def summary(profile: Frame, barriers: Frame) -> Frame:
+    """What is said of every curve, means over pairs."""
+    keys = ["method", "split"]
+    losses = profile[profile.metric == "loss"]
+    at = losses.pivot(index=[*keys, "pair"], columns="t", values="value")
+    chord = barriers[(barriers.kind == "chord") & (barriers.metric == "loss")]
+    chord = chord.assign(square=chord.standard_error**2).groupby(keys)
+    highest = at.max(axis=1)
+    found = pd.DataFrame(
+        {
+            "barrier": chord.value.mean(),
+            "error": chord.square.sum() ** 0.5 / chord.size(),
+            "maximum": highest.groupby(keys).mean(),
+            "mean": at.mean(axis=1).groupby(keys).mean(),
+            "above worse end": (highest - at.iloc[:, [0, -1]].max(axis=1)).groupby(keys).mean(),
+        }
+    ).unstack("split")
+    found.columns = [f"{split} {name}" for name, split in found.columns]
+    test = profile[profile.split == "test"]
+    length = test.groupby(["method", "pair"])["arc_length"].max()
+    right = test[test.metric == "accuracy"].groupby("method")["value"].min()
+    found["length"] = length.div(length["naive"], level="pair").groupby("method").mean()
+    return found.assign(**{"highest test error": 100 * (1 - right)})
 
 
-def shown(row: Mapping[str, str | float | int]) -> dict[str, str | float]:
-    """A line of the headline as it is read."""
-    return {
-        "curve": str(row["curve"]),
-        "samples (M)": round(float(row["samples"]) / 1e6, 2),
-        "test barrier": f"{row['test barrier']:.4f} ± {row['test error']:.4f}",
-        "train barrier": f"{row['train barrier']:.4f} ± {row['train error']:.4f}",
-        "length": round(float(row["length"]), 3),
-        "test error %": round(float(row["highest test error"]), 2),
-    }
+def headline(rows: Frame) -> Frame:
+    """The rows as they are read."""
+
+    def ranged(split: str) -> list[str]:
+        columns = rows[[f"{split} barrier", f"{split} error"]]
+        return [f"{barrier:.4f} ± {error:.4f}" for barrier, error in columns.to_numpy()]
+
+    return pd.DataFrame(
+        {
+            "curve": rows.index,
+            "samples (M)": (rows["samples"] / 1e6).round(2).to_numpy(),
+            "test barrier": ranged("test"),
+            "train barrier": ranged("train"),
+            "length": rows["length"].round(3).to_numpy(),
+            "test error %": rows["highest test error"].round(2).to_numpy(),
+        }
+    )

@@ -53,7 +53,7 @@ class BezierSurface(Experiment):
             pd.concat(results[shape].frame(name).assign(shape=shape) for shape in SHAPES)
             for name in ("map", "surfaces")
         )
-        means = maps.groupby(["shape", "method", "split", "surface"])["loss"].mean()
+        means: Frame = maps.groupby(["shape", "method", "split", "surface"])["loss"].mean()
         model, count = self.train.model, len(surfaces) // len(SHAPES)
         straight, fitted = (means["square", each, "test"].mean() for each in ("bilinear", "fitted"))
         return Report(

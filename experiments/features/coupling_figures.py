@@ -3,67 +3,50 @@
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from experiments.features.coupling_stages import UNREAD
-from mconn.experiment import COLUMN, LOOKS, PAGE, distinct, numbers, style, where
+from mconn.experiment import COLUMN, LOOKS, Frame, plot, style
 
-RESIDUALS = {"drift": "as they are", "rotation_residual": "rotated"}
+MEASURES = {
+    "height": "loss",
+    "drift": "features at $t = 0$, as they are",
+    "rotation_residual": "rotated",
+}
 
 
-def path_figure(along: pa.Table) -> Any:
+def path_figure(along: Frame) -> Any:
     """Loss and features: a column per path."""
-    from matplotlib.figure import Figure
-
-    names = distinct(np.asarray(along["path"].to_pylist()))
-    with style():
-        figure = Figure(figsize=(PAGE, 3.3))
-        panels = figure.subplots(2, len(names), sharex=True, sharey="row", squeeze=False)
-        for (loss, unexplained), name in zip(panels.T, names, strict=True):
-            rows = where(along, path=name)
-            ts = numbers(rows, "t")
-            loss.plot(ts, numbers(rows, "height"), color=LOOKS[0][0], clip_on=False)
-            for (measure, label), look in zip(RESIDUALS.items(), LOOKS[1:], strict=False):
-                unexplained.plot(
-                    ts,
-                    numbers(rows, measure),
-                    color=look[0],
-                    linestyle=look[2],
-                    label=label,
-                    clip_on=False,
-                )
-            loss.set_title(name.capitalize())
-            unexplained.set_xlabel("Position, $t$")
-            unexplained.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
-        panels[0, 0].set_ylabel("Loss height (nats)")
-        panels[1, 0].set_ylabel("Unexplained share")
-        panels[1, 0].set_ylim(0, 1.5)
-        handles, labels = panels[1, 0].get_legend_handles_labels()
-        figure.legend(
-            handles,
-            labels,
-            loc="outside upper center",
-            ncols=2,
-            title="Features at $t = 0$",
-            title_fontsize=7.5,
-        )
+    rows = along.melt(["path", "t"], list(MEASURES), "measure")
+    rows["row"] = np.where(rows.measure == "height", "Loss height (nats)", "Unexplained share")
+    names = MEASURES | {path: path.capitalize() for path in rows.path.unique()}
+    figure = plot.panels(
+        rows,
+        "t",
+        "value",
+        by="measure",
+        rows="row",
+        columns="path",
+        labels={"t": "Position, $t$"},
+        names=names,
+        ticks=(0, 0.5, 1),
+        height=3.3,
+    )
+    for panel in figure.axes[len(figure.axes) // 2 :]:
+        panel.set_ylim(bottom=0)
     return figure
 
 
-def attribute_figure(along: pa.Table, ratio: float) -> Any:
+def attribute_figure(along: Frame, ratio: float) -> Any:
     """The angle of an attribute's direction along the path of constant loss."""
     from matplotlib.figure import Figure
 
-    rows = where(along, path=UNREAD)
-    ts = numbers(rows, "t")
     fine = np.linspace(0, 1, 200)
     with style():
         figure = Figure(figsize=(COLUMN, 2.3))
         axis = figure.subplots()
         axis.plot(fine, np.degrees(np.arctan(ratio * fine)), color=LOOKS[1][0], label="closed form")
         axis.plot(
-            ts,
-            numbers(rows, "attribute_angle"),
+            along.t,
+            along.attribute_angle,
             "o",
             color=LOOKS[0][0],
             markerfacecolor="white",
