@@ -1,6 +1,6 @@
 """Claims that must hold if the machinery is right, whatever the networks are."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mconn.experiment import Claim, Result, claims
 
@@ -40,3 +40,10 @@ def random_claim(naive: float, random: float) -> Claim:
         of=f"the naive train barrier {naive:.3g}",
         source="control",
     )
+
+
+def random_claims(means: Mapping[str, float]) -> list[Claim]:
+    """The same of mean barriers by method, where the control is among them."""
+    if "naive" not in means or "random" not in means:
+        return []
+    return [random_claim(means["naive"], means["random"])]

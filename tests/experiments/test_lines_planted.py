@@ -1,9 +1,12 @@
 """Known answers of the studies of lines: barriers on grids, the counterexample, the shapes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from configs import digits_mlp
 from experiments.lines.counterexample_network import TwoUnits, network_a, network_b, square
 from experiments.lines.kinds import GRIDS, chord, relation_claims
 from experiments.lines.optimisers import judge as optimiser_claims
@@ -84,3 +87,22 @@ def test_known_barriers_are_judged_by_their_mean_over_pairs():
     right, wrong = anchor_claims(known, "pilots", "width", chord)
     assert (right.holds, right.interval) == (True, "[1, 2] over pairs")
     assert not wrong.holds
+
+
+def test_the_line_is_judged_by_order_known_values_and_accuracy():
+    study = replace(
+        digits_mlp.smoke(), expected=(("naive", 1.0),), expected_source="pilots", end_accuracy=0.9
+    )
+    rows = [
+        {"split": split, "pair": pair, "method": method, "value": value}
+        for split, last in (("train", 0.1), ("test", 0.9))
+        for pair in ("0-1", "0-2")
+        for method, value in (("naive", 1.0), ("weights", 0.5), ("activations", last))
+    ]
+    chord = pd.DataFrame(rows)
+    assert [claim.holds for claim in study._order_claims(chord)] == [True, False]
+    assert [claim.holds for claim in study._expected_claims(chord)] == [True]
+    labels = {"split": "test", "metric": "accuracy"}
+    profile = pd.DataFrame({**labels, "t": [0.0, 0.5, 1.0], "value": [0.95, 0.1, 0.92]})
+    assert [claim.holds for claim in study._accuracy_claims(profile)] == [True]
+    assert not study._accuracy_claims(profile.assign(value=0.8))[0].holds
