@@ -102,7 +102,9 @@ def check_pairs(*configs: TrainConfig) -> None:
     """Lines need two networks of every training."""
     for config in configs:
         if len(config.seeds) < 2:
-            raise ConfigError(f"seeds are {config.seeds}: a line needs two networks, train two")
+            raise ConfigError(
+                f"seeds are {config.seeds}: a line needs two networks, train at least two"
+            )
 
 
 @dataclass(frozen=True)
