@@ -9,11 +9,11 @@ bounds the saddle of every pair of minima.
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
+import pandas as pd
 
+from experiments._shared.together import least, most, together
 from experiments.curves.band_figures import chains_of, saddle_figure
 from experiments.curves.band_stages import METHOD, Bands
 from mconn import paths
@@ -21,13 +21,13 @@ from mconn.errors import ConfigError
 from mconn.experiment import (
     Claim,
     Experiment,
+    Frame,
     Report,
     Result,
     Section,
     Stage,
-    numbers,
+    claims,
     pivot_figure,
-    where,
 )
 from mconn.experiment.stages import Connect, Sweep, Train
 from mconn.paths import BandConfig, FitConfig
@@ -77,27 +77,30 @@ class ElasticBands(Experiment):
     def report(self, results: Mapping[str, Result]) -> Report:
         """Saddles by cycle, the paths beside lines and curves, and the tree."""
         bands = results["bands"]
-        cycles, points = bands.tables["cycles"], bands.tables["points"]
-        highest = highest_losses(results)
+        cycles, points = bands.frame("cycles"), bands.frame("points")
+        profile, barriers = (
+            pd.concat(results[stage].frame(name) for stage in ("lines", "curves", "bands"))
+            for name in ("profile", "barriers")
+        )
+        highest = highest_losses(profile)
         seeds = self.train.seeds
         lines, saddles = (matrix(highest, method, seeds) for method in ("naive", METHOD))
         bounds = paths.minimax(saddles)
         edges = ", ".join(f"{seeds[i]}-{seeds[j]}" for i, j in paths.spanning_tree(saddles))
         pair = bands.facts["order"][0]
-        first = where(points, pair=pair)
-        segment = float(numbers(where(cycles, pair=pair), "length")[0])
+        first = points[points.pair == pair]
+        segment = float(cycles[cycles.pair == pair].length.iloc[0])
         model, data = type(self.train.model).__name__, self.train.data.name
-        rows = comparison(results, highest)
-        by_path = {row["path"]: row for row in rows}
+        chord = barriers[(barriers.kind == "chord") & (barriers.metric == "loss")]
+        rows = comparison(highest, chord)
         return Report(
             title=f"{model} on {data}: elastic bands between {len(seeds)} minima",
             question="How low can the highest loss of a path between two trained networks be made, "
             "and what do the paths that were found say of all pairs of minima?",
             summary=f"highest train loss on the path, mean over {len(highest) // 6} pairs: "
-            + ", ".join(f"{name} {row['highest train loss']:.2g}" for name, row in by_path.items())
-            + f" nats; a band is {by_path[METHOD]['length / distance']:.2f} times as long as the "
-            "line",
-            headline=pa.Table.from_pylist(rows),
+            + ", ".join(f"{row['path']} {row['highest train loss']:.2g}" for row in rows)
+            + f" nats; a band is {rows[-1]['length / distance']:.2f} times as long as the line",
+            headline=pd.DataFrame(rows),
             note="Means over pairs of seeds, in nats per example. Chord barrier: the largest "
             "height of the loss above the straight line through the ends' losses. Accuracies are "
             "the lowest on any path, on the test split. Bands are relaxed on the training split "
@@ -129,178 +132,130 @@ class ElasticBands(Experiment):
                     },
                 ),
             ],
-            claims=claims(cycles, highest, saddles, bounds, results),
+            claims=judge(cycles, highest, saddles, bounds, chord),
         )
 
 
-def highest_losses(results: Mapping[str, Result]) -> pa.Table:
+def highest_losses(profile: Frame) -> Frame:
     """A row per path, pair and split: the highest loss, those of the ends, the lowest accuracy."""
-    rows = []
-    for stage in ("lines", "curves", "bands"):
-        profile = results[stage].tables["profile"]
-        for method, pair, split in labels_of(profile):
-            here = where(profile, pair=pair, split=split)
-            loss = numbers(where(here, metric="loss"), "value")
-            rows.append(
-                {
-                    "method": method,
-                    "pair": pair,
-                    "split": split,
-                    "highest": float(loss.max()),
-                    "first_end": float(loss[0]),
-                    "last_end": float(loss[-1]),
-                    "accuracy": float(numbers(where(here, metric="accuracy"), "value").min()),
-                    "length": float(numbers(here, "arc_length").max()),
-                }
-            )
-    return pa.Table.from_pylist(rows)
+    path = ["method", "pair", "split"]
+    loss, accuracy = (
+        profile[profile.metric == name].groupby(path, sort=False)["value"]
+        for name in ("loss", "accuracy")
+    )
+    columns = {"highest": loss.max(), "first_end": loss.first(), "last_end": loss.last()}
+    columns |= {"accuracy": accuracy.min()}
+    length = profile.groupby(path, sort=False)["arc_length"].max()
+    return pd.DataFrame({**columns, "length": length}).reset_index()
 
 
-def labels_of(profile: pa.Table) -> list[tuple[str, str, str]]:
-    """Method, pair and split of every path."""
-    columns = (profile[name].to_pylist() for name in ("method", "pair", "split"))
-    return list(dict.fromkeys(zip(*columns, strict=True)))
-
-
-def matrix(highest: pa.Table, method: str, seeds: tuple[int, ...]) -> np.ndarray:
+def matrix(highest: Frame, method: str, seeds: tuple[int, ...]) -> np.ndarray:
     """The highest train loss between any two seeds; the seeds' own losses on the diagonal."""
     place = {str(seed): i for i, seed in enumerate(seeds)}
     found = np.full((len(seeds), len(seeds)), np.nan)
-    for row in where(highest, method=method, split="train").to_pylist():
-        i, j = (place[seed] for seed in row["pair"].split("-"))
-        found[i, j] = found[j, i] = row["highest"]
-        found[i, i], found[j, j] = row["first_end"], row["last_end"]
+    rows = highest[(highest.method == method) & (highest.split == "train")]
+    for row in rows.itertuples():
+        i, j = (place[seed] for seed in row.pair.split("-"))
+        found[i, j] = found[j, i] = row.highest
+        found[i, i], found[j, j] = row.first_end, row.last_end
     return found
 
 
-def comparison(results: Mapping[str, Result], highest: pa.Table) -> list[dict[str, Any]]:
+def comparison(highest: Frame, chord: Frame) -> list[dict[str, str | float]]:
     """Lines, Bezier curves and bands side by side."""
-    rows = []
-    straight = where(highest, method="naive", split="train").to_pylist()
-    lengths = {row["pair"]: row["length"] for row in straight}
-    for stage, method, name in (
-        ("lines", "naive", "line"),
-        ("curves", CURVE, CURVE),
-        ("bands", METHOD, METHOD),
-    ):
-        barriers = where(results[stage].tables["barriers"], kind="chord", metric="loss")
-        train, test = (where(highest, method=method, split=split) for split in ("train", "test"))
-        ratios = [row["length"] / lengths[row["pair"]] for row in train.to_pylist()]
-        rows.append(
-            {
-                "path": name,
-                "highest train loss": round(float(numbers(train, "highest").mean()), 5),
-                "train barrier": mean_barrier(barriers, "train"),
-                "test barrier": mean_barrier(barriers, "test"),
-                "lowest accuracy": round(float(numbers(test, "accuracy").min()), 4),
-                "length / distance": round(float(np.mean(ratios)), 3),
-            }
-        )
-    return rows
+    paths_of = highest.set_index(["split", "method", "pair"]).sort_index()
+    barrier = chord.groupby(["split", "method"])["value"].mean()
+    ratio = paths_of.length["train"] / paths_of.length["train", "naive"].reindex(
+        paths_of.length["train"].index, level="pair"
+    )
+    return [
+        {
+            "path": name,
+            "highest train loss": round(paths_of.highest["train", method].mean(), 5),
+            "train barrier": round(barrier["train", method], 5),
+            "test barrier": round(barrier["test", method], 5),
+            "lowest accuracy": round(paths_of.accuracy["test", method].min(), 4),
+            "length / distance": round(ratio[method].mean(), 3),
+        }
+        for name, method in (("line", "naive"), (CURVE, CURVE), (METHOD, METHOD))
+    ]
 
 
-def mean_barrier(barriers: pa.Table, split: str) -> float:
-    """The mean over pairs."""
-    return round(float(numbers(where(barriers, split=split), "value").mean()), 5)
-
-
-def claims(
-    cycles: pa.Table,
-    highest: pa.Table,
-    saddles: np.ndarray,
-    bounds: np.ndarray,
-    results: Mapping[str, Result],
+def judge(
+    cycles: Frame, highest: Frame, saddles: np.ndarray, bounds: np.ndarray, chord: Frame
 ) -> list[Claim]:
     """What the paper says, and what follows by construction."""
-    by_pair = {pair: where(cycles, pair=pair) for pair in dict.fromkeys(cycles["pair"].to_pylist())}
-    falls = [falls_to_the_end(rows) for rows in by_pair.values()]
-    shares = [half_barrier(rows) for rows in by_pair.values()]
-    ratios = [float(numbers(rows, "ratio")[-1]) for rows in by_pair.values()]
-    curves = highest_by_pair(highest, CURVE)
-    bands = highest_by_pair(highest, METHOD)
-    against = max(bands[pair] / curves[pair] for pair in bands)
-    worst = max(
+    by_pair = [rows for _, rows in cycles.groupby("pair")]
+    train = highest[highest.split == "train"].set_index(["method", "pair"])["highest"]
+    barrier = chord[chord.split == "test"].groupby("method")["value"].mean()
+    worst = [
         bounds[a, c] - max(bounds[a, b], bounds[b, c])
         for a, b, c in itertools.permutations(range(len(bounds)), 3)
-    )
-    test = {
-        stage: numbers(
-            where(results[stage].tables["barriers"], kind="chord", metric="loss", split="test"),
-            "value",
-        ).mean()
-        for stage in ("lines", "bands")
-    }
+    ]
     upper = np.triu_indices(len(saddles), 1)
     return [
-        Claim(
+        claims.counts(
+            "falls-every-cycle",
             "the highest train loss falls in every cycle, until it is that of an end",
-            PAPER,
-            f"{len(falls)} of {len(falls)} pairs",
-            f"{sum(falls)} of {len(falls)} pairs",
-            all(falls),
-            id="falls-every-cycle",
+            [falls_to_the_end(rows) for rows in by_pair],
+            source=PAPER,
         ),
-        Claim(
+        claims.at_most(
+            "half-as-high",
             "after the first cycle the highest train loss lies less than half as high above the "
             "ends as that of the line, for every pair",
-            PAPER,
-            "share of the line's below 0.5",
-            f"{max(shares):.3f}",
-            max(shares) < 0.5,
-            id="half-as-high",
+            [half_barrier(rows) for rows in by_pair],
+            0.5,
+            strict=True,
+            of="share of the line's",
+            source=PAPER,
         ),
-        Claim(
+        claims.between(
+            "longer-than-line",
             "the relaxed band is somewhat longer than the line",
-            PAPER,
-            "1.5 to 2.5 times",
-            f"{min(ratios):.2f} to {max(ratios):.2f} times",
-            min(ratios) >= 1.2 and max(ratios) <= 2.5,
-            "1.2 to 2.5 times, for every pair",
-            id="longer-than-line",
+            [rows.ratio.iloc[-1] for rows in by_pair],
+            1.2,
+            2.5,
+            unit="times, for every pair",
+            source=f"{PAPER}: 1.5 to 2.5 times",
         ),
-        Claim(
+        claims.share_of(
+            "below-bezier",
             "a band is no higher than a Bezier curve (train), which minimises the mean loss",
-            "this project",
-            "at most 3 times its highest loss",
-            f"{against:.2f} times at most",
-            against <= 3,
-            id="below-bezier",
+            train[METHOD],
+            train[CURVE].reindex(train[METHOD].index),
+            most=3,
+            of="the curve's highest loss",
+            source="this project",
         ),
-        Claim(
+        claims.at_most(
+            "test-barrier-halved",
             "on examples that were not trained on, too, the mean barrier of bands is below half of "
             "that of lines",
-            "control",
-            f"below {test['lines'] / 2:.3g}",
-            f"{test['bands']:.3g}",
-            bool(test["bands"] < test["lines"] / 2),
-            id="test-barrier-halved",
+            barrier[METHOD],
+            barrier["naive"] / 2,
+            strict=True,
+            unit="nats, half of that of lines",
+            source="control",
         ),
-        Claim(
+        together(
+            "tree-bounds",
             "along the spanning tree no way from A to C is higher than the higher of A to B and "
             "B to C, and none is higher than the band found from A to C",
-            "by construction",
-            "0 nats above",
-            f"{max(worst, 0.0):.2g} nats above",
-            bool(worst <= 0 and (bounds[upper] <= saddles[upper]).all()),
-            id="tree-bounds",
+            most("height above two ways", worst, 0, "nats"),
+            least("band above the way", saddles[upper] - bounds[upper], 0, "nats"),
+            source="by construction",
         ),
     ]
 
 
-def falls_to_the_end(rows: pa.Table) -> bool:
+def falls_to_the_end(rows: Frame) -> bool:
     """Whether it falls in every cycle that does not begin at the loss of the higher end."""
-    saddle, end = numbers(rows, "saddle"), numbers(rows, "higher_end")
-    is_down = saddle[:-1] <= end[:-1] * (1 + 1e-6)
-    return bool((is_down | (np.diff(saddle) < 0)).all())
+    is_down = rows.saddle <= rows.higher_end * (1 + 1e-6)
+    return bool((is_down.iloc[:-1] | (np.diff(rows.saddle) < 0)).all())
 
 
-def half_barrier(rows: pa.Table) -> float:
+def half_barrier(rows: Frame) -> float:
     """The height above the higher end after the first cycle, as a share of that of the line."""
-    end, saddle = numbers(rows, "higher_end")[0], numbers(rows, "saddle")
-    return float((saddle[1] - end) / (saddle[0] - end))
-
-
-def highest_by_pair(highest: pa.Table, method: str) -> dict[str, float]:
-    """The highest train loss of every pair."""
-    rows = where(highest, method=method, split="train").to_pylist()
-    return {row["pair"]: row["highest"] for row in rows}
+    line, first, *_ = rows.saddle - rows.higher_end.iloc[0]
+    return first / line

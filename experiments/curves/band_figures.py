@@ -3,26 +3,19 @@
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from matplotlib.patheffects import withStroke
 
-from mconn.experiment import PAGE, Pivots, numbers, significant, style
+from mconn.experiment import PAGE, Frame, Pivots, significant, style
 
 
-def chains_of(points: pa.Table) -> list[Pivots]:
+def chains_of(points: Frame) -> list[Pivots]:
     """The chain after every cycle, of one pair's rows."""
-    cycle = numbers(points, "cycle")
-    columns = {
-        name: np.array(points[name].to_pylist()) for name in ("arc_length", "loss", "is_pivot")
-    }
+    columns = ("arc_length", "loss", "is_pivot")
     return [
         Pivots(
-            "straight" if number == 0 else f"cycle {number}",
-            columns["arc_length"][cycle == number],
-            columns["loss"][cycle == number],
-            columns["is_pivot"][cycle == number],
+            f"cycle {cycle}" if cycle else "straight", *(rows[name].to_numpy() for name in columns)
         )
-        for number in np.unique(cycle)
+        for cycle, rows in points.groupby("cycle")
     ]
 
 

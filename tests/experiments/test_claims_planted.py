@@ -43,7 +43,7 @@ def test_claims_about_kinks_fail_where_nothing_is_missed():
 
 
 def cycles_of(saddles, end):
-    return pa.table({"saddle": saddles, "higher_end": [end] * len(saddles)})
+    return pd.DataFrame({"saddle": saddles, "higher_end": [end] * len(saddles)})
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_the_highest_loss_falls_until_it_is_that_of_an_end(saddles, holds):
 def test_bands_are_compared_above_the_higher_end():
     assert half_barrier(cycles_of([2.2, 0.7, 0.2], 0.2)) == pytest.approx(0.25)
     row = {"method": "band", "split": "train", "first_end": 1.0, "last_end": 2.0, "highest": 5.0}
-    found = matrix(table([{**row, "pair": "3-7"}]), "band", (3, 7))
+    found = matrix(pd.DataFrame([{**row, "pair": "3-7"}]), "band", (3, 7))
     np.testing.assert_array_equal(found, [[1, 5], [5, 2]])
 
 
