@@ -36,10 +36,13 @@ class Examples(NamedTuple):
     labels: np.ndarray
 
 
-def run(program: str, *arguments: str, devices: int, processes: int = 1) -> None:
+def run(
+    program: str, *arguments: str, devices: int, processes: int = 1, timeout: float = 300
+) -> None:
     """Run a program in ``processes`` processes that see each other, with ``devices`` each.
 
-    The program finds its own arguments after the fourth of ``sys.argv``.
+    The program finds its own arguments after the fourth of ``sys.argv``. None of the processes
+    outlives the call, and ``timeout`` seconds are all they have.
     """
     code = textwrap.dedent(PREAMBLE) + textwrap.dedent(program)
     root = Path(__file__).parents[1]
@@ -61,7 +64,12 @@ def run(program: str, *arguments: str, devices: int, processes: int = 1) -> None
         for free_port in [unused_port()]
         for process in range(processes)
     ]
-    outputs = [each.communicate(timeout=120)[0] for each in running]
+    try:
+        outputs = [each.communicate(timeout=timeout)[0] for each in running]
+    finally:
+        for each in running:
+            each.kill()
+            each.wait()
     for each, output in zip(running, outputs, strict=True):
         assert each.returncode == 0, output
 

@@ -13,7 +13,7 @@ from mconn.errors import ConfigError, DataError, DivergenceError, StructureError
 from mconn.features import Reduction
 from mconn.measure import Execution
 from mconn.measure.program import measure_points
-from tests import processes, zoo
+from tests import zoo
 from tests.features import perceptrons
 from tests.features.perceptrons import network as of_zoo
 
@@ -223,43 +223,3 @@ def test_a_pass_is_refreshed_bounded_and_resumed(tmp_path):
         np.testing.assert_allclose(values, found[layer], atol=1e-6)
     with pytest.raises(ConfigError, match="given networks are compared as they are"):
         features.between(Means(), units(), [a], x, Execution(**refresh))
-
-
-EVERYTHING = """
-import os
-from pathlib import Path
-import numpy as np
-jax.config.update("jax_disable_most_optimizations", True)
-if "MCONN_TEST_CACHE" in os.environ:
-    jax.config.update("jax_compilation_cache_dir", os.environ["MCONN_TEST_CACHE"])
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-from mconn.measure import Execution
-from tests.features import test_similarity_along as case
-mesh = jax.make_mesh((2, 4), ("t", "data"), axis_types=(jax.sharding.AxisType.Auto,) * 2)
-found = case.everything(Execution(batch_size=16, mesh=mesh))
-np.savez(Path(sys.argv[5]) / f"{jax.process_index()}.npz", **found)
-"""
-
-
-def everything(execution):
-    """What reductions with means and with shifts give, along a path and of networks, as arrays."""
-    ts, path = np.array([0.0, 0.25, 0.5, 1.0]), line(of_zoo(0), of_zoo(1))
-    with jax.enable_x64(True):
-        compared = features.similarity_between(units(), [network(0), network(1)], X, execution)
-        coupled = features.coupling_along(perceptrons.units(), path, ts, X, execution)
-    return {
-        f"{layer} {name}": np.asarray(values)
-        for layer, each in compared.items()
-        for name, values in (dataclasses.asdict(each) | coupled[layer]._asdict()).items()
-    }
-
-
-def test_devices_and_processes_do_not_change_the_numbers(tmp_path):
-    processes.run(EVERYTHING, str(tmp_path), devices=4, processes=2)
-    expected = everything(SMALL)
-    assert len(expected) == 2 * (8 + 10)
-    for process in range(2):
-        found = np.load(tmp_path / f"{process}.npz")
-        assert set(found) == set(expected)
-        for name, values in expected.items():
-            np.testing.assert_allclose(found[name], values, rtol=1e-7, atol=1e-7, err_msg=name)

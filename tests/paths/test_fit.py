@@ -13,7 +13,6 @@ from mconn.data import Split
 from mconn.errors import CheckpointError, ConfigError, DataError, DivergenceError, StructureError
 from mconn.paths.fit import _check
 from mconn.training import Optimiser
-from tests import processes
 
 
 def apply(params, inputs):
@@ -176,13 +175,9 @@ def starts():
 training = landscape.Classification(landscape.TrainingMode(MODEL))
 
 
-def fit_together(mesh=None):
-    return paths.fit_many(training, starts(), DATA, TOGETHER, jax.random.split(KEY, 2), mesh=mesh)
-
-
 @pytest.fixture(scope="module")
 def together():
-    return fit_together()
+    return paths.fit_many(training, starts(), DATA, TOGETHER, jax.random.split(KEY, 2))
 
 
 def test_paths_that_are_fitted_together_end_as_one_by_one(together):
@@ -199,26 +194,6 @@ def test_batchnorm_trains_on_its_batches_statistics_and_leaves_running_ones_alon
         before, after = (np.mean(losses(along(path, ts))) for path in (start, fitted.path))
         assert after < 0.95 * before
         assert_bits_equal(fitted.path.controls["batch_stats"], start.controls["batch_stats"])
-
-
-FIT = """
-import numpy as np
-sys.path += ["tests", "tests/paths"]
-import test_fit as case
-mesh = jax.make_mesh((2, 2, 2), ("pair", "t", "data"), axis_types=(jax.sharding.AxisType.Auto,) * 3)
-fitted = case.fit_together(mesh)
-if jax.process_index() == 0:
-    leaves = [leaf for each in fitted for leaf in jax.tree.leaves(each.path.controls)]
-    np.savez(sys.argv[5], *leaves, losses=[each.history["loss"] for each in fitted])
-"""
-
-
-def test_eight_devices_in_two_processes_do_not_change_a_fit(tmp_path, together):
-    processes.run(FIT, str(tmp_path / "fit.npz"), devices=4, processes=2)
-    found = np.load(tmp_path / "fit.npz")
-    leaves = [leaf for each in together for leaf in jax.tree.leaves(each.path.controls)]
-    chex.assert_trees_all_close([found[f"arr_{i}"] for i in range(len(leaves))], leaves, atol=1e-4)
-    np.testing.assert_allclose(found["losses"], [e.history["loss"] for e in together], rtol=1e-3)
 
 
 def test_examples_split_over_two_devices_give_the_same_path(whole):
