@@ -10,16 +10,14 @@ complexity; the converse is their conjecture 1. Neither is a law for all network
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-import pyarrow as pa
-
+from experiments._shared.lines import ranged
 from experiments.mechanisms.claims import finetuning_claims, line_claims, mechanism_claims
 from experiments.mechanisms.digits import SETS, STRENGTH, CueTrain
 from experiments.mechanisms.figures import NAMES, finetuning_figure, sets_figure
 from experiments.mechanisms.finetuning import HEIGHT, Finetune
 from experiments.mechanisms.lines import METHODS, PAIRINGS, TRUE_LABELS, CueLines, FinetunedLines
 from mconn.errors import ConfigError
-from mconn.experiment import Experiment, Report, Result, Section, Stage, numbers, where
+from mconn.experiment import Experiment, Frame, Report, Result, Section, Stage
 from mconn.training import TrainConfig
 
 
@@ -69,20 +67,21 @@ class Mechanisms(Experiment):
 
     def report(self, results: Mapping[str, Result]) -> Report:
         """Accuracies on the four sets, barriers by pairing, and fine-tuning."""
-        lines, tuned = results["lines"].tables, results["fine-tuned lines"].tables
-        headline = barrier_table(lines["barriers"])
-        after = finetuning_table(tuned, self.rates)
-        rows = {(row["pair"], row["method"]): row for row in headline.to_pylist()}
+        (profile, barriers), (tuned, raised) = (
+            [results[stage].frame(name) for name in ("profile", "barriers")]
+            for stage in ("lines", "fine-tuned lines")
+        )
+        told, after = barrier_table(barriers), finetuning_table(tuned, raised)
+        shown = (
+            told["with cue"].unstack().loc[list(PAIRINGS), list(METHODS)].agg(" to ".join, axis=1)
+        )
         return Report(
             title="Mechanisms and barriers: digits with a cue",
             question="Do networks that rely on different cues have a barrier between them that no "
             "permutation takes away, and networks that rely on the same one none?",
             summary="mean train barrier with the cue, naive to matched: "
-            + ", ".join(
-                f"{pairing} {' to '.join(rows[pairing, method]['with cue'] for method in METHODS)}"
-                for pairing in PAIRINGS
-            ),
-            headline=headline,
+            + ", ".join(f"{pairing} {found}" for pairing, found in shown.items()),
+            headline=told.reset_index(),
             note="Mean train chord barrier [lowest, highest pair] in nats on images without and "
             "with the cue. Pairs: a network that relies on the image and one that relies on the "
             "cue (different), or two of one kind. Matched: the second network's hidden units are "
@@ -93,8 +92,8 @@ class Mechanisms(Experiment):
             sections=[
                 Section(
                     "Along the lines",
-                    figures={"sets": sets_figure(lines["profile"])},
-                    tables={"barriers": lines["barriers"], "profile": lines["profile"]},
+                    figures={"sets": sets_figure(profile)},
+                    tables={"barriers": barriers, "profile": profile},
                     captions={
                         "sets": "Test accuracy on the four sets: "
                         + ", ".join(f"{name} ({NAMES[name]})" for name in SETS)
@@ -107,7 +106,7 @@ class Mechanisms(Experiment):
                     "Fine-tuning off the cue",
                     f"From the networks that rely on the cue, with {self.clean} images without it, "
                     f"for {self.finetune_epochs} epochs.",
-                    figures={"finetuning": finetuning_figure(tuned["profile"], self.rates)},
+                    figures={"finetuning": finetuning_figure(tuned)},
                     tables={"finetuned": after},
                     captions={
                         "finetuning": "Loss on training images with the cue, on the line from the "
@@ -120,50 +119,27 @@ class Mechanisms(Experiment):
                 ),
             ],
             claims=[
-                *mechanism_claims(lines["profile"], self.published),
-                *line_claims(lines["barriers"], lines["profile"]),
-                *finetuning_claims(tuned, self.rates),
+                *mechanism_claims(profile, self.published),
+                *line_claims(barriers, profile),
+                *finetuning_claims(tuned),
             ],
         )
 
 
-def barrier_table(barriers: pa.Table) -> pa.Table:
+def barrier_table(barriers: Frame) -> Frame:
     """The mean train barrier with its range, by pairing and method."""
-    rows = []
-    for pairing in PAIRINGS:
-        for method in METHODS:
-            row = {"pair": pairing, "method": method}
-            for name, title in zip(TRUE_LABELS, ("without cue", "with cue"), strict=True):
-                chosen = where(barriers, pairing=pairing, method=method, split="train", set=name)
-                row[title] = ranged(numbers(chosen, "value"))
-            rows.append(row)
-    return pa.Table.from_pylist(rows)
+    train = barriers[barriers.split == "train"].rename(columns={"pairing": "pair", "pair": "of"})
+    found = train.groupby(["pair", "method", "set"], sort=False).value.agg(ranged).unstack()
+    found = found[list(TRUE_LABELS)].set_axis(["without cue", "with cue"], axis=1)
+    return found.loc[[(pairing, method) for pairing in PAIRINGS for method in METHODS]]
 
 
-def finetuning_table(tables: Mapping[str, pa.Table], rates: tuple[float, ...]) -> pa.Table:
+def finetuning_table(profile: Frame, barriers: Frame) -> Frame:
     """Accuracies and the barrier after fine-tuning, by method and rate."""
-    ends = where(tables["profile"], split="test", metric="accuracy").to_pylist()
-    barriers = where(tables["barriers"], split="train", set="C").to_pylist()
-    rows = []
-    for method in ("clean", "barrier"):
-        for rate in rates:
-            here = [r for r in ends if (r["method"], r["rate"], r["t"]) == (method, rate, 1.0)]
-            heights = [r["value"] for r in barriers if (r["method"], r["rate"]) == (method, rate)]
-            accuracies = {
-                name: round(100 * float(np.mean([r["value"] for r in here if r["set"] == name])), 1)
-                for name in SETS
-            }
-            rows.append(
-                {
-                    "method": {"clean": "clean images", "barrier": "connectivity-based"}[method],
-                    "rate": rate,
-                    **accuracies,
-                    "barrier": ranged(np.array(heights)),
-                }
-            )
-    return pa.Table.from_pylist(rows)
-
-
-def ranged(values: np.ndarray) -> str:
-    """A mean with the lowest and the highest."""
-    return f"{values.mean():.3f} [{values.min():.3f}, {values.max():.3f}]"
+    labels = ["method", "rate"]
+    ends = profile.query("split == 'test' and metric == 'accuracy' and t == 1")
+    found = (100 * ends.pivot_table("value", labels, "set", sort=False)[list(SETS)]).round(1)
+    heights = barriers.query("split == 'train' and set == 'C'").groupby(labels).value
+    found = found.assign(barrier=heights.agg(ranged)).reset_index().rename_axis(columns=None)
+    names = {"clean": "clean images", "barrier": "connectivity-based"}
+    return found.replace({"method": names})

@@ -1,14 +1,8 @@
 """The figures of the study of mechanisms."""
 
-from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
-from experiments.mechanisms.digits import SETS
-from experiments.mechanisms.lines import METHODS, PAIRINGS
-from mconn.experiment import LOOKS, PAGE, style, where
+from mconn.experiment import Frame, plot
 
 NAMES = {
     "NC": "no cue",
@@ -16,79 +10,23 @@ NAMES = {
     "RC": "random cue",
     "RI": "cue of a random image",
 }
+POSITION = {"t": "Position on the line, $t$"}
 
 
-def sets_figure(profile: pa.Table) -> Any:
+def sets_figure(profile: Frame) -> Any:
     """Test accuracy along the lines on the four sets: a panel per pairing and method."""
-    from matplotlib.figure import Figure
-
-    with style():
-        figure = Figure(figsize=(PAGE, 4.0))
-        axes = figure.subplots(len(METHODS), len(PAIRINGS), sharex=True, sharey=True)
-        for row, method in zip(axes, METHODS, strict=True):
-            for axis, pairing in zip(row, PAIRINGS, strict=True):
-                chosen = where(profile, pairing=pairing, method=method)
-                draw_sets(axis, chosen, "accuracy", 100.0)
-            row[0].set_ylabel(f"Test accuracy (%)\n{method} line")
-        for axis, pairing in zip(axes[0], PAIRINGS, strict=True):
-            axis.set_title("image to cue" if pairing == "different" else pairing)
-        for axis in axes[-1]:
-            axis.set_xlabel("Position on the line, $t$")
-        handles, names = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside upper center", ncols=4)
-    return figure
+    drawn = profile.query("split == 'test' and metric == 'accuracy'").eval("value = 100 * value")
+    names = {method: f"Test accuracy (%)\n{method} line" for method in set(drawn.method)}
+    look = {"names": {**NAMES, **names, "different": "image to cue"}, "labels": POSITION}
+    look |= {"share": {"sharey": True}, "height": 4.0}
+    return plot.panels(drawn, "t", "value", by="set", rows="method", columns="pairing", look=look)
 
 
-def finetuning_figure(profile: pa.Table, rates: Sequence[float]) -> Any:
+def finetuning_figure(profile: Frame) -> Any:
     """Loss with the cue on the line from the start to the fine-tuned network, per rate."""
-    from matplotlib.figure import Figure
-
-    methods = {"clean": "fine-tuning on clean images", "barrier": "connectivity-based"}
-    losses = where(profile, split="train", metric="loss", set="C").to_pylist()
-    with style():
-        figure = Figure(figsize=(PAGE, 2.3))
-        axes = figure.subplots(1, len(rates), sharey=True, squeeze=False)[0]
-        for axis, rate in zip(axes, rates, strict=True):
-            for (method, name), (colour, marker, dashes) in zip(
-                methods.items(), LOOKS, strict=False
-            ):
-                rows = [r for r in losses if r["method"] == method and r["rate"] == rate]
-                ts = sorted({r["t"] for r in rows})
-                values = np.array([[r["value"] for r in rows if r["t"] == t] for t in ts])
-                band(axis, ts, values, (colour, marker, dashes), name)
-            axis.set_title(f"Learning rate {rate:g}")
-            axis.set_xlabel("Position on the line, $t$")
-        axes[0].set_ylabel("Train loss with the cue (nats)")
-        handles, names = axes[0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside upper center", ncols=2)
-    return figure
-
-
-def draw_sets(axis: Any, profile: pa.Table, metric: str, scale: float) -> None:
-    """One curve per set, as the mean over pairs with its range."""
-    rows = where(profile, split="test", metric=metric).to_pylist()
-    for name, look in zip(SETS, LOOKS, strict=False):
-        chosen = [row for row in rows if row["set"] == name]
-        ts = sorted({row["t"] for row in chosen})
-        values = np.array([[row["value"] for row in chosen if row["t"] == t] for t in ts])
-        band(axis, ts, scale * values, look, NAMES[name])
-
-
-def band(
-    axis: Any, ts: Sequence[float], values: Any, look: tuple[str, str, Any], name: str
-) -> None:
-    """The mean over pairs, from the lowest to the highest of them."""
-    colour, marker, dashes = look
-    axis.fill_between(ts, values.min(axis=1), values.max(axis=1), color=colour, alpha=0.18, lw=0)
-    axis.plot(
-        ts,
-        values.mean(axis=1),
-        color=colour,
-        linestyle=dashes,
-        marker=marker,
-        markevery=[0, len(ts) - 1],
-        markerfacecolor="white",
-        markersize=4.5,
-        clip_on=False,
-        label=name,
-    )
+    drawn = profile.query("split == 'train' and metric == 'loss' and set == 'C'")
+    names = {"clean": "fine-tuning on clean images", "barrier": "connectivity-based"}
+    names |= {rate: f"Learning rate {rate:g}" for rate in set(drawn.rate)}
+    labels = {**POSITION, "value": "Train loss with the cue (nats)"}
+    look = {"names": names, "labels": labels, "height": 2.3}
+    return plot.panels(drawn, "t", "value", by="method", columns="rate", look=look)
