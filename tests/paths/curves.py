@@ -9,6 +9,10 @@ from mconn import paths
 
 at = jax.jit(lambda path, t: path(t))
 along = jax.jit(jax.vmap(lambda path, t: path(t), (None, 0)))
+# One program each, where a call outside of `jax.jit` compiles one for every operation.
+arc_length = jax.jit(lambda path, ts: path.arc_length(ts))
+length = jax.jit(lambda path: path.length())
+by_arc_length = jax.jit(lambda path: paths.by_arc_length(path))
 
 
 def network(seed, dtype=np.float32):
@@ -71,5 +75,5 @@ CURVES = {
     "chain": paths.through([A, C, D, B]),
     "chain of 1 bend": moved(paths.chain(A, B)),
     "joined": paths.concatenate([moved(paths.bezier(A, C)), paths.line(C, B)]),
-    "by length": paths.by_arc_length(moved(paths.bezier(A, B))),
+    "by length": by_arc_length(moved(paths.bezier(A, B))),
 }

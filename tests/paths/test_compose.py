@@ -10,11 +10,14 @@ from curves import (
     C,
     D,
     along,
+    arc_length,
     assert_bits_equal,
     assert_close,
     at,
+    by_arc_length,
     distance,
     entry,
+    length,
     moved,
     network,
 )
@@ -23,10 +26,9 @@ from mconn import paths
 from mconn.errors import ConfigError, StructureError
 
 
-@pytest.mark.parametrize("shares", ["equal", "length"])
-def test_a_concatenation_goes_through_all_ends(shares):
+def test_a_concatenation_goes_through_all_ends():
     pieces = [moved(paths.bezier(A, B)), paths.line(B, C), paths.chain(C, D)]
-    path = paths.concatenate(pieces, shares)
+    path = paths.concatenate(pieces)
     points = along(path, np.asarray(path.cuts))
     for i, (cut, expected) in enumerate(zip(path.cuts, (A, B, C, D), strict=True)):
         assert_bits_equal(entry(points, i), expected)
@@ -39,9 +41,12 @@ def test_shares_are_equal_or_by_length():
     np.testing.assert_allclose(paths.concatenate(pieces).cuts, [0, 0.5, 1])
     by_length = paths.concatenate(pieces, "length")
     np.testing.assert_allclose(by_length.cuts, [0, 0.25, 1], atol=1e-6)
-    ts = np.array([0.1, 0.25, 0.7], np.float32)
-    assert_close(along(by_length, ts), along(paths.line(A, B), ts))
-    assert float(by_length.length()) == pytest.approx(distance(A, B), rel=1e-4)
+    ts = np.array([0.1, *by_length.cuts, 0.7], np.float32)
+    points = along(by_length, ts)
+    for i, expected in enumerate((A, near, B)):
+        assert_bits_equal(entry(points, i + 1), expected)
+    assert_close(points, along(paths.line(A, B), ts))
+    assert float(length(by_length)) == pytest.approx(distance(A, B), rel=1e-4)
     np.testing.assert_allclose(by_length.mixture(0.3), [0.7, 0.3], atol=1e-6)
     curve = CURVES["bezier"]
     assert_close(at(paths.concatenate([curve]), 0.3), at(curve, 0.3))
@@ -66,12 +71,12 @@ def test_a_reversed_curve_of_control_points_can_be_fitted():
 @pytest.mark.parametrize("name", ["line", "chain", "joined"])
 def test_a_curve_by_arc_length_keeps_its_ends_and_its_points(name):
     path = CURVES[name]
-    even = paths.by_arc_length(path)
+    even = by_arc_length(path)
     points = along(even, np.linspace(0, 1, 3, dtype=np.float32))
     assert_bits_equal(entry(points, 0), A)
     assert_bits_equal(entry(points, 2), B)
-    length = np.asarray(even.arc_length(np.linspace(0, 1, 1001)))[-1]
-    assert length == pytest.approx(float(path.length()), rel=2e-3)
+    whole = np.asarray(arc_length(even, np.linspace(0, 1, 1001)))[-1]
+    assert whole == pytest.approx(float(length(path)), rel=2e-3)
 
 
 def test_the_speed_by_arc_length_is_constant_within_one_percent():
@@ -81,13 +86,13 @@ def test_the_speed_by_arc_length_is_constant_within_one_percent():
         controls = jax.tree.map(
             lambda leaf, new: np.stack([leaf[0], new, leaf[2]]), curve.controls, bend
         )
-        path = paths.by_arc_length(dataclasses.replace(curve, controls=controls))
+        path = by_arc_length(dataclasses.replace(curve, controls=controls))
         ts = np.linspace(0, 1, 501)
-        steps = np.diff(np.asarray(path.arc_length(ts)))
+        steps = np.diff(np.asarray(arc_length(path, ts)))
         assert np.ptp(steps) < 0.01 * steps.mean()
-        wild = np.diff(np.asarray(path.path.arc_length(ts)))
+        wild = np.diff(np.asarray(arc_length(path.path, ts)))
         assert np.ptp(wild) > 0.5 * wild.mean()
-    still = paths.by_arc_length(paths.line(A, A))  # has no length, and keeps its parameter
+    still = by_arc_length(paths.line(A, A))  # has no length, and keeps its parameter
     assert_close(at(still, 0.4), A)
 
 
@@ -95,7 +100,7 @@ def test_a_second_path_of_the_same_shape_shares_its_program():
     run = jax.jit(lambda path, t: path(t))
     for shares in (([A, B], [B, C]), ([D, A], [A, C])):
         run(paths.concatenate([moved(paths.bezier(*pair)) for pair in shares]), 0.2)
-        run(paths.by_arc_length(moved(paths.bezier(*shares[0]))), 0.2)
+        run(by_arc_length(moved(paths.bezier(*shares[0]))), 0.2)
     assert run._cache_size() == 2
 
 
