@@ -10,10 +10,9 @@ alone does not explain every barrier.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
+import pandas as pd
 
 from experiments.lines.counterexample_figures import answer_figure, error_figure
 from experiments.lines.counterexample_network import (
@@ -21,7 +20,7 @@ from experiments.lines.counterexample_network import (
     CounterexampleLines,
     activation_name,
 )
-from mconn.experiment import Claim, Experiment, Report, Result, Section, Stage
+from mconn.experiment import Claim, Experiment, Frame, Report, Result, Section, Stage, claims
 
 PAPER = "Ainsworth et al. 2023, appendix A.6"
 SAMPLED = {
@@ -53,12 +52,11 @@ class Counterexample(Experiment):
     def report(self, results: Mapping[str, Result]) -> Report:
         """The four humps, and what the networks half way answer."""
         result = results["lines"]
-        lines = result.tables["lines"]
-        errors = curves(lines)
+        lines = result.frame("lines")
+        curves = lines.set_index(["activation", "ends", "permutation", "t"]).error
+        errors = curves.unstack(sort=False)
         shown = activation_name(self.lines.slopes[0])
-        lowest = min(
-            errors[shown, "A to B", permutation].max() for permutation in PERMUTATIONS.values()
-        )
+        lowest = errors.xs((shown, "A to B"), level=[0, 1]).max(axis=1).min()
         return Report(
             title="A counterexample: no permutation removes the barrier",
             question="Two small networks compute the same classes. Is there a permutation of the "
@@ -102,127 +100,73 @@ class Counterexample(Experiment):
             claims=self._claims(errors, result.facts["permutations"]),
         )
 
-    def _claims(
-        self, errors: Mapping[tuple[str, str, str], np.ndarray], permutations: Mapping[str, Any]
-    ) -> list[Claim]:
-        activations = [activation_name(slope) for slope in self.lines.slopes]
-        middle = self.lines.points // 2
-        count = min(permutations.values())
-        claims = [
-            Claim(
+    def _claims(self, errors: Frame, permutations: Mapping[str, int]) -> list[Claim]:
+        to_b, to_a = (errors.xs(ends, level="ends") for ends in ("A to B", "A to A"))
+        ends = to_b.iloc[:, [0, -1]].max(axis=1).groupby("activation").max()
+        half = (to_b.iloc[:, self.lines.points // 2] - 0.25).groupby("permutation")
+        furthest = half.agg(lambda each: each.loc[each.abs().idxmax()]) + 0.25
+        spread = 1.96 * math.sqrt(0.25 * 0.75 / SAMPLE_SIZE)
+        sampled = np.array(list(SAMPLED.values()))
+        rise = (to_a.max(axis=1) - to_a.iloc[:, 0]).min()
+        return [
+            claims.equal(
+                "four-permutations",
                 "the discovered group has four permutations, and all are tried",
-                PAPER,
-                4,
-                count,
-                set(permutations.values()) == {4},
-                id="four-permutations",
-            )
-        ]
-        for slope, activation in zip(self.lines.slopes, activations, strict=True):
-            ends = max(
-                errors[activation, "A to B", permutation][[0, -1]].max()
-                for permutation in PERMUTATIONS.values()
-            )
-            claims.append(
-                within(
-                    f"end-error/{activation}",
-                    f"error of the ends, {activation}",
-                    PAPER,
-                    0.001,
-                    float(ends),
-                    0.01,
+                tuple(permutations.values()),
+                (4,) * len(permutations),
+                source=PAPER,
+            ),
+            *(
+                claims.near(
+                    f"end-error/{activation_name(slope)}",
+                    f"error of the ends, {activation_name(slope)}",
+                    ends[activation_name(slope)],
+                    0.001 if slope else 0,
+                    absolute=0.01 if slope else 0,
+                    source=PAPER,
                 )
-                if slope
-                else Claim(
-                    f"error of the ends, {activation}",
-                    PAPER,
-                    0,
-                    float(ends),
-                    bool(ends == 0),
-                    id=f"end-error/{activation}",
-                )
-            )
-        for permutation in PERMUTATIONS.values():
-            halves = [errors[name, "A to B", permutation][middle] for name in activations]
-            furthest = max(halves, key=lambda half: abs(half - 0.25))
-            claims.append(
-                within(
+                for slope in self.lines.slopes
+            ),
+            *(
+                claims.near(
                     f"half-way-error/{permutation}",
                     f"error half way, {permutation}, for every activation",
-                    f"{PAPER}; 1/4 in closed form",
+                    furthest[permutation],
                     0.25,
-                    furthest,
-                    0.01,
+                    absolute=0.01,
+                    source=f"{PAPER}; 1/4 in closed form",
                 )
-            )
-        spread = math.sqrt(0.25 * 0.75 / SAMPLE_SIZE)
-        inside = sum(abs(sampled - 0.25) <= 1.96 * spread for sampled in SAMPLED.values())
-        control = min(
-            errors[name, "A to A", permutation].max() - errors[name, "A to A", permutation][0]
-            for name in activations
-            for permutation in PERMUTATIONS.values()
-        )
-        return [
-            *claims,
-            Claim(
-                "the errors half way that a random sample gave, "
-                + ", ".join(f"{sampled:.3f}" for sampled in SAMPLED.values())
-                + f", lie in the 95 % range of {SAMPLE_SIZE} points about 1/4",
-                "pilots of this project",
-                f"4 of 4 within {1.96 * spread:.3f}",
-                f"{inside} of 4",
-                inside == 4,
-                id="sampled-errors",
+                for permutation in PERMUTATIONS.values()
             ),
-            Claim(
+            claims.counts(
+                "sampled-errors",
+                "the errors half way that a random sample gave, "
+                + ", ".join(f"{each:.3f}" for each in sampled)
+                + f", lie in the 95 % range of {SAMPLE_SIZE} points about 1/4",
+                abs(sampled - 0.25) <= spread,
+                of=f"within {spread:.3f}",
+                source="pilots of this project",
+            ),
+            claims.at_most(
+                "copy-is-flat",
                 "the same search finds the flat line from A to a permuted copy of A",
-                "control",
-                "no rise of the error for the best permutation",
-                f"{control:.2g}",
-                bool(control <= 0),
-                id="copy-is-flat",
+                rise,
+                0,
+                of="rise of the error for the best permutation",
+                source="control",
             ),
         ]
 
 
-def within(
-    id: str, statement: str, source: str, expected: float, measured: float, tolerance: float
-) -> Claim:
-    """The claim that a number is that close to the expected one."""
-    holds = abs(measured - expected) <= tolerance
-    return Claim(
-        statement,
-        source,
-        expected,
-        round(float(measured), 4),
-        bool(holds),
-        f"± {tolerance:g}",
-        id=id,
-    )
-
-
-def curves(lines: pa.Table) -> dict[tuple[str, str, str], np.ndarray]:
-    """The errors of every activation, pair of ends and permutation, in the order of t."""
-    found: dict[tuple[str, str, str], list[float]] = {}
-    for row in lines.to_pylist():
-        key = row["activation"], row["ends"], row["permutation"]
-        found.setdefault(key, []).append(row["error"])
-    return {key: np.array(values) for key, values in found.items()}
-
-
-def headline(errors: Mapping[tuple[str, str, str], np.ndarray]) -> pa.Table:
+def headline(errors: Frame) -> Frame:
     """Errors at the ends and half way, and the barrier, of every line from A to B."""
-    rows = []
-    for (activation, ends, permutation), values in errors.items():
-        if ends == "A to B":
-            chord = np.linspace(values[0], values[-1], len(values))
-            rows.append(
-                {
-                    "activation": activation,
-                    "permutation": permutation,
-                    "ends (%)": round(100 * float(values[[0, -1]].mean()), 2),
-                    "half way (%)": round(100 * float(values[len(values) // 2]), 2),
-                    "chord barrier (%)": round(100 * float((values - chord).max()), 2),
-                }
-            )
-    return pa.Table.from_pylist(rows)
+    found = errors.xs("A to B", level="ends")
+    first, last = found.iloc[:, 0], found.iloc[:, -1]
+    ts = np.linspace(0, 1, found.shape[1])
+    chord = np.outer(first, 1 - ts) + np.outer(last, ts)
+    told = {
+        "ends (%)": (first + last) / 2,
+        "half way (%)": found.iloc[:, found.shape[1] // 2],
+        "chord barrier (%)": (found - chord).max(axis=1),
+    }
+    return (100 * pd.DataFrame(told)).round(2).reset_index()

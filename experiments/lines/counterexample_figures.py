@@ -4,50 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from mconn.experiment import LOOKS, PAGE, lighter, style
+from mconn.experiment import LOOKS, PAGE, Frame, lighter, plot, style
 
 
-def error_figure(lines: pa.Table) -> Any:
+def error_figure(lines: Frame) -> Any:
     """The error on the line from A to each permutation of B, one panel per activation."""
-    from matplotlib.figure import Figure
-
-    rows = [row for row in lines.to_pylist() if row["ends"] == "A to B"]
-    activations, permutations = (
-        list(dict.fromkeys(row[name] for row in rows)) for name in ("activation", "permutation")
-    )
-    with style():
-        figure = Figure(figsize=(PAGE, 2.3))
-        panels = figure.subplots(1, len(activations), sharey=True, squeeze=False)[0]
-        for panel, activation in zip(panels, activations, strict=True):
-            for place, permutation in enumerate(permutations):
-                colour, marker, dashes = LOOKS[place]
-                chosen = [
-                    row
-                    for row in rows
-                    if (row["activation"], row["permutation"]) == (activation, permutation)
-                ]
-                panel.plot(
-                    [row["t"] for row in chosen],
-                    [100 * row["error"] for row in chosen],
-                    color=colour,
-                    linestyle=dashes,
-                    marker=marker,
-                    # Two of the curves coincide: their marks lie at different places.
-                    markevery=(2 * place, max(1, len(chosen) // 5)),
-                    markerfacecolor="white",
-                    clip_on=False,
-                    label=permutation,
-                )
-            panel.set_title(activation)
-            panel.set_xlabel("Position on the line from A to B, $t$")
-            panel.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
-        panels[0].set_ylabel("Error (%)")
-        panels[0].set_ylim(bottom=0)
-        handles, names = panels[0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside upper center", ncols=4)
-    return figure
+    drawn = lines[lines.ends == "A to B"].eval("error = 100 * error")
+    labels = {"t": "Position on the line from A to B, $t$", "error": "Error (%)"}
+    look = {"labels": labels, "bottom": 0, "height": 2.3}
+    return plot.panels(drawn, "t", "error", by="permutation", columns="activation", look=look)
 
 
 def answer_figure(answers: Mapping[str, np.ndarray], names: Sequence[str]) -> Any:
