@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from experiments.collapse.tables import at_ends, half_way, ratio_by_layer
-from mconn.experiment import COLUMN, PAGE, lighter, looks, style
+from mconn.experiment import COLUMN, PAGE, Frame, lighter, looks, style
 
 
-def ratio_figure(tables: Sequence[tuple[str, pa.Table]], methods: Sequence[str]) -> Any:
+def ratio_figure(tables: Sequence[tuple[str, Frame]], methods: Sequence[str]) -> Any:
     """Variance ratio against depth: a panel per network, a curve per method.
 
     Args:
@@ -46,7 +45,7 @@ def ratio_figure(tables: Sequence[tuple[str, pa.Table]], methods: Sequence[str])
     return figure
 
 
-def midpoint_figure(groups: Sequence[tuple[str, pa.Table, Mapping[str, str]]]) -> Any:
+def midpoint_figure(groups: Sequence[tuple[str, Frame, Mapping[str, str]]]) -> Any:
     """Test accuracy half way as bars, a group per network; the ends as a line.
 
     Args:

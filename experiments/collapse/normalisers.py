@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import get_args
 
-import pyarrow as pa
+import pandas as pd
 
 from experiments.collapse.figures import midpoint_figure
 from experiments.collapse.sweep import RepairedSweep, Treatment, alignments, method_name
@@ -27,12 +27,13 @@ from mconn.errors import ConfigError
 from mconn.experiment import (
     Claim,
     Experiment,
+    Frame,
     Report,
     Result,
     Section,
     Stage,
-    claims as predicates,
-    gather,
+    claims,
+    frame,
 )
 from mconn.experiment.stages import Train
 from mconn.models import Normaliser
@@ -109,18 +110,18 @@ class NormaliserRepair(Experiment):
             for each in self.normalisers
         }
         profiles, barriers, ratios = (
-            {each: gather(chosen, table) for each, chosen in of.items()}
+            {each: frame(chosen, table) for each, chosen in of.items()}
             for table in ("profile", "barriers", "ratios")
         )
         model, data = self.train.model, self.train.data
         methods = {each: [method_name(*variant) for variant in variants(each)] for each in of}
-        rows = [
-            {"normaliser": TITLES[each], **row}
+        shown = pd.concat(
+            headline(profiles[each], barriers[each], ratios[each], methods[each]).assign(
+                normaliser=TITLES[each]
+            )
             for each in of
-            for row in headline(
-                profiles[each], barriers[each], ratios[each], methods[each]
-            ).to_pylist()
-        ]
+        )
+        shown.insert(0, "normaliser", shown.pop("normaliser"))
         name = f"{type(model).__name__} of width {model.width} on {data.name}"
         return Report(
             title=f"Normalisers between aligned networks: {name}",
@@ -135,7 +136,7 @@ class NormaliserRepair(Experiment):
                 )
                 for each in of
             ),
-            headline=pa.Table.from_pylist(rows),
+            headline=shown,
             note="Half way between two seeds, on the test split, means over pairs. The second "
             "network is left as it is (naive), permuted to match the first one's activations, or "
             "permuted at random (the control). Reset: BatchNorm statistics are measured anew on "
@@ -153,14 +154,7 @@ class NormaliserRepair(Experiment):
                         )
                     },
                     tables={
-                        table: pa.concat_tables(
-                            [
-                                named[each].append_column(
-                                    "normaliser", pa.array([each] * len(named[each]))
-                                )
-                                for each in of
-                            ]
-                        )
+                        table: pd.concat(named[each].assign(normaliser=each) for each in of)
                         for table, named in (
                             ("profile", profiles),
                             ("barriers", barriers),
@@ -184,7 +178,7 @@ class NormaliserRepair(Experiment):
             claims=[
                 claim
                 for each in of
-                for claim in predicates.each_with(
+                for claim in claims.each_with(
                     each,
                     (
                         *claims_of(each, profiles[each], methods[each]),
@@ -219,28 +213,23 @@ def variants(normaliser: Normaliser) -> list[Variant]:
     return found if correction == "REPAIR" else [*found, ("activations", "REPAIR")]
 
 
-def claims_of(normaliser: Normaliser, profile: pa.Table, methods: list[str]) -> list[Claim]:
+def claims_of(normaliser: Normaliser, profile: Frame, methods: list[str]) -> list[Claim]:
     """The correction helps aligned networks, helps no others as much, and is one for BatchNorm."""
     naive, corrected, aligned, both, random = methods[:5]
     title = TITLES[normaliser]
-    claims = [
+    found = [
         order_claim(profile, (aligned, both), f"{PAPER}, figure 4; {title}"),
         order_claim(profile, (naive, aligned), f"this study; {title}"),
         order_claim(profile, (corrected, both), f"control; {title}"),
         order_claim(profile, (random, both), f"control; {title}"),
     ]
     if normaliser != "batch":
-        return claims
+        return found
     reset, repaired = (100 * half_way(profile, m, "accuracy") for m in (both, methods[5]))
-    largest = float(abs(reset - repaired).max())
+    told = "REPAIR of a network with BatchNorm does what new statistics do"
+    apart, source = abs(reset - repaired), f"{PAPER}, section 3.2; {title}"
+    of, unit = "difference of test accuracies half way", "points, for every pair"
     return [
-        *claims,
-        Claim(
-            "REPAIR of a network with BatchNorm does what new statistics do",
-            f"{PAPER}, section 3.2; {title}",
-            "test accuracies half way within 2 points, for every pair",
-            f"{largest:.2f} points",
-            largest <= 2,
-            id="batch-norm-repair",
-        ),
+        *found,
+        claims.at_most("batch-norm-repair", told, apart, 2, of=of, unit=unit, source=source),
     ]

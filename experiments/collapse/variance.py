@@ -9,7 +9,7 @@ input is left. REPAIR gives every unit the mean and the standard deviation that 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from experiments.collapse.figures import midpoint_figure, ratio_figure
@@ -27,16 +27,15 @@ from mconn.errors import ConfigError
 from mconn.experiment import (
     Claim,
     Experiment,
+    Frame,
     Report,
     Result,
     Section,
     Stage,
     band_meaning,
-    claims as predicates,
-    gather,
-    numbers,
+    claims,
+    frame,
     profile_figure,
-    where,
 )
 from mconn.experiment.stages import Train
 from mconn.training import TrainConfig
@@ -53,6 +52,7 @@ METHODS = tuple(method_name(*variant) for variant in VARIANTS)
 NAIVE, ALIGNED, CLOSED, REPAIRED = METHODS[:4]
 CONTROLS = METHODS[4:]
 PAPER = "Jordan et al. 2023"
+FIGURE = f"{PAPER}, figure 1"
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class VarianceCollapse(Experiment):
             for depth in ("shallow", "deep")
         }
         profiles, barriers, ratios = (
-            {depth: gather(chosen, table) for depth, chosen in of.items()}
+            {depth: frame(chosen, table) for depth, chosen in of.items()}
             for table in ("profile", "barriers", "ratios")
         )
         names = {
@@ -117,7 +117,7 @@ class VarianceCollapse(Experiment):
         deep = profiles["deep"]
         kept = {m: float(half_way(deep, m, "accuracy").mean()) for m in METHODS}
         shown = [m for m in METHODS if m not in CONTROLS]
-        drawn = pa.concat_tables([where(deep, method=method) for method in shown])
+        drawn = pa.Table.from_pandas(deep[deep.method.isin(shown)], preserve_index=False)
         return Report(
             title=f"Variance collapse and REPAIR: MLP {names['deep']}",
             question="Why is the network half way between two aligned deep networks so much worse "
@@ -136,7 +136,7 @@ class VarianceCollapse(Experiment):
                 Section(
                     "Variance by layer",
                     figures={"ratios": ratio_figure([(names[d], ratios[d]) for d in of], shown)},
-                    tables={"ratios": pa.concat_tables(ratios.values())},
+                    tables={"ratios": pd.concat(ratios.values())},
                     captions={
                         "ratios": "Variance of the pre-activations half way over the mean of the "
                         "ends', by hidden layer; means over pairs.",
@@ -165,67 +165,58 @@ class VarianceCollapse(Experiment):
                 order_claim(deep, (NAIVE, ALIGNED, REPAIRED), f"{PAPER}, figure 3"),
                 *(order_claim(deep, (each, REPAIRED), "control") for each in CONTROLS),
                 *accuracy_claims(deep, self.expected, self.expected_source, 5),
-                *predicates.each_with(
-                    "shallow", control_claims(of["shallow"], profiles["shallow"])
-                ),
-                *predicates.each_with("deep", control_claims(of["deep"], deep)),
+                *claims.each_with("shallow", control_claims(of["shallow"], profiles["shallow"])),
+                *claims.each_with("deep", control_claims(of["deep"], deep)),
             ],
         )
 
-    def ratio_claims(self, ratios: Mapping[str, pa.Table]) -> list[Claim]:
+    def ratio_claims(self, ratios: Mapping[str, Frame]) -> list[Claim]:
         """The measured ratios, that they fall with depth, and that the repair restores them."""
-        claims = [
-            predicates.near(
-                f"ratio/layer {layer}/{method}",
-                f"variance ratio of layer {layer}, {method}, shallow network",
-                ratio_by_layer(ratios["shallow"], method)[layer - 1],
-                expected,
-                source="pilots of this project",
-                relative=0.4,
-            )
-            for method, layer, expected in self.ratios
-        ]
-        for method in (NAIVE, ALIGNED):
-            kept = ratio_by_layer(ratios["deep"], method)
-            claims.append(
-                Claim(
-                    f"the variance ratio falls with depth, {method}, deep network",
-                    f"{PAPER}, figure 1",
-                    "last layer below the first",
-                    f"{kept[0]:.3f} to {kept[-1]:.3f}",
-                    bool(kept[-1] < kept[0]),
-                    id=f"ratio-falls/{method}",
-                )
-            )
+        deep = {method: ratio_by_layer(ratios["deep"], method) for method in (NAIVE, ALIGNED)}
+        repaired = {depth: table[table.method == REPAIRED] for depth, table in ratios.items()}
         return [
-            *claims,
-            range_claim(
-                "restored-variance",
-                "REPAIR restores the mean variance of the ends in both layers, shallow network",
-                numbers(where(ratios["shallow"], method=REPAIRED), "ratio"),
-                0.05,
+            *(
+                claims.near(
+                    f"ratio/layer {layer}/{method}",
+                    f"variance ratio of layer {layer}, {method}, shallow network",
+                    ratio_by_layer(ratios["shallow"], method)[layer - 1],
+                    expected,
+                    source="pilots of this project",
+                    relative=0.4,
+                )
+                for method, layer, expected in self.ratios
             ),
             *(
-                range_claim(
+                claims.at_most(
+                    f"ratio-falls/{method}",
+                    f"the variance ratio falls with depth, {method}, deep network",
+                    kept[-1],
+                    kept[0],
+                    strict=True,
+                    of="ratio of the last layer",
+                    unit="of the first",
+                    source=FIGURE,
+                )
+                for method, kept in deep.items()
+            ),
+            claims.between(
+                "restored-variance",
+                "REPAIR restores the mean variance of the ends in both layers, shallow network",
+                repaired["shallow"].ratio,
+                0.95,
+                1.05,
+                source=FIGURE,
+            ),
+            *(
+                claims.between(
                     f"goal/{depth}",
                     f"REPAIR reaches its goal, the mixed standard deviation, in every layer of "
                     f"every pair, {depth} network",
-                    numbers(where(table, method=REPAIRED), "of_goal"),
-                    0.01,
+                    rows.of_goal,
+                    0.99,
+                    1.01,
+                    source=FIGURE,
                 )
-                for depth, table in ratios.items()
+                for depth, rows in repaired.items()
             ),
         ]
-
-
-def range_claim(id: str, statement: str, values: np.ndarray, tolerance: float) -> Claim:
-    """All ratios are one."""
-    return Claim(
-        statement,
-        f"{PAPER}, figure 1",
-        1,
-        f"{values.min():.3f} to {values.max():.3f}",
-        bool(abs(values - 1).max() <= tolerance),
-        f"± {tolerance:g}",
-        id=id,
-    )
