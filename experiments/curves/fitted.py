@@ -216,7 +216,8 @@ class Curves(Experiment):
             ratio = (
                 np.ones(1) if method == LINE else numbers(where(geometry, method=method), "ratio")
             )
-            row["length / segment"] = claims.between(ratio)
+            shown = [f"{each:.3g}" for each in (ratio.min(), ratio.max())]
+            row["length / segment"] = " to ".join(shown if len(ratio) > 1 else shown[:1])
             rows.append(row)
         return pa.Table.from_pylist(rows)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mconn.experiment import Claim, claims as predicates, numbers, where
+from mconn.experiment import Claim, claims, numbers, where
 
 SOURCE = "Garipov et al. 2018, figures 1 and 2, table 2; this project's pilots"
 
@@ -32,65 +32,65 @@ def curve_claims(
     line = barriers_of(barriers, "line")
     losses = loss_curves(profile, method)
     highest, end = losses.max(axis=1), losses[:, [0, -1]].max(axis=1)
-    is_low = (highest < 3 * end) | (highest < 0.02)
     rows = where(geometry, method=method)
     ratio, offset = numbers(rows, "ratio"), numbers(rows, "offset")
+    middle = f"the middle control point of the {method}"
+    of = "distance of the ends, for every pair"
     return [
-        Claim(
+        claims.at_most(
+            f"no-barrier/{method}",
             f"the {method} has no train barrier",
-            SOURCE,
-            "chord barrier at most 0.01 nats, for every pair",
-            f"largest {chord.max():.2g}",
-            bool(chord.max() <= 0.01),
-            id=f"no-barrier/{method}",
+            chord,
+            0.01,
+            unit="nats, for every pair",
+            source=SOURCE,
         ),
-        Claim(
+        claims.at_least(
+            f"line-has-barrier/{method}",
             f"the line has one where the {method} has none",
-            "control",
-            "its chord barrier at least 10 times that of the curve, for every pair",
-            f"line at least {line.min():.3g}, curve at most {chord.max():.2g}",
-            bool(np.all(line >= 10 * chord)),
-            id=f"line-has-barrier/{method}",
+            line - 10 * chord,
+            0,
+            of="its chord barrier less ten times that of the curve",
+            unit="nats, for every pair",
+            source="control",
         ),
-        Claim(
+        claims.at_most(
+            f"stays-low/{method}",
             f"the train loss stays low on the {method}",
-            SOURCE,
-            "maximum below 3 times the higher end's or below 0.02, for every pair",
-            f"largest {highest.max():.2g}, ends {end.max():.2g}",
-            bool(is_low.all()),
-            id=f"stays-low/{method}",
+            np.minimum(highest / (3 * end), highest / 0.02),
+            1,
+            strict=True,
+            of="maximum over 3 times the higher end's, or over 0.02 nats, for every pair,",
+            source=SOURCE,
         ),
-        Claim(
+        claims.between(
+            f"longer/{method}",
             f"the {method} is longer than the segment, but not by much",
-            SOURCE + " (1.30 to 2.13; chains to 3.48)",
-            "length ratio 1.2 to 2.2, for every pair",
-            between(ratio),
-            bool(np.all((ratio >= 1.2) & (ratio <= 2.2))),
-            id=f"longer/{method}",
+            ratio,
+            1.2,
+            2.2,
+            of="length ratio",
+            unit="for every pair",
+            source=SOURCE + " (1.30 to 2.13; chains to 3.48)",
         ),
-        Claim(
-            f"the middle control point of the {method} lies far from the middle of the ends",
-            "this project's pilots",
-            "0.9 to 1.0 of the distance of the ends, for every pair",
-            between(offset),
-            bool(np.all((offset >= 0.9) & (offset <= 1.0))),
-            id=f"middle-point-far/{method}",
+        claims.between(
+            f"middle-point-far/{method}",
+            f"{middle} lies far from the middle of the ends",
+            offset,
+            0.9,
+            1.0,
+            unit=f"of the {of}",
+            source="this project's pilots",
         ),
-        Claim(
-            f"the middle control point of the {method} moves by more than a few percent",
-            "against the notes that this project started from",
-            "at least a fifth of the distance of the ends, for every pair",
-            between(offset),
-            bool(np.all(offset >= 0.2)),
-            id=f"middle-point-moves/{method}",
+        claims.at_least(
+            f"middle-point-moves/{method}",
+            f"{middle} moves by more than a few percent",
+            offset,
+            0.2,
+            unit=f"of the {of}",
+            source="against the notes that this project started from",
         ),
     ]
-
-
-def between(values: np.ndarray) -> str:
-    """The lowest and the highest, or the only one."""
-    low, high = values.min(), values.max()
-    return f"{low:.3g}" if len(values) == 1 else f"{low:.3g} to {high:.3g}"
 
 
 def plane_claim(drawn: pa.Table, profile: pa.Table) -> Claim:
@@ -106,14 +106,14 @@ def plane_claim(drawn: pa.Table, profile: pa.Table) -> Claim:
         ),
         "value",
     )
-    difference = float(abs(numbers(drawn, "loss") - curve).max())
-    return Claim(
+    return claims.at_most(
+        "plane",
         "the loss along the curve as drawn in the plane is that of the curve",
-        "exact",
-        "difference at most 1e-5 nats",
-        f"{difference:.1e}",
-        difference <= 1e-5,
-        id="plane",
+        abs(numbers(drawn, "loss") - curve).max(),
+        1e-5,
+        of="difference",
+        unit="nats",
+        source="exact",
     )
 
 
@@ -122,20 +122,21 @@ def ensemble_claim(along: pa.Table, method: str) -> Claim:
     chosen = where(along, method=method)
     half, end = (numbers(chosen.filter(pc.field("t") == t), "disagreement") for t in (0.5, 1.0))
     shares = half / np.maximum(end, 1e-12)
-    return Claim(
+    return claims.at_least(
+        f"differs-half-way/{method}",
         f"half way along the {method} the network differs from the first end as much as the "
         "other end does",
-        "Garipov et al. 2018, figure 2, right",
-        "at least 90 % of the ends' disagreement at t = 0.5, as mean over pairs",
-        f"{100 * shares.mean():.0f} % of {100 * end.mean():.2g} %",
-        bool(shares.mean() >= 0.9),
-        id=f"differs-half-way/{method}",
+        100 * shares.mean(),
+        90,
+        of="disagreement at t = 0.5, as mean over pairs,",
+        unit=f"% of the ends' {100 * end.mean():.2g} %",
+        source="Garipov et al. 2018, figure 2, right",
     )
 
 
 def decomposition_claim(along: pa.Table, profile: pa.Table) -> Claim:
     """The three terms add up to the height above the chord, on every path."""
-    largest = 0.0
+    largest = []
     for method in dict.fromkeys(along["method"].to_pylist()):
         chosen = where(along, method=method)
         difference, convexity, deviation = (
@@ -144,16 +145,15 @@ def decomposition_claim(along: pa.Table, profile: pa.Table) -> Claim:
         losses = loss_curves(profile, method, "test")
         t = np.linspace(0, 1, losses.shape[1])
         height = losses - (1 - t) * losses[:, :1] - t * losses[:, -1:]
-        largest = max(
-            largest, float(abs(difference - convexity - deviation - height.ravel()).max())
-        )
-    return Claim(
+        largest.append(abs(difference - convexity - deviation - height.ravel()).max())
+    return claims.at_most(
+        "decomposition",
         "loss above the chord = D - J - E_y at every point of every path",
-        "the logit-linearisation identity",
-        "difference at most 1e-4 nats",
-        f"{largest:.1e}",
-        largest <= 1e-4,
-        id="decomposition",
+        max(largest),
+        1e-4,
+        of="difference",
+        unit="nats",
+        source="the logit-linearisation identity",
     )
 
 
@@ -161,14 +161,15 @@ def statistics_claim(method: str, recomputed: pa.Table, mixed: pa.Table) -> Clai
     """Mixed BatchNorm statistics, instead of recomputed ones, make a barrier that is not there."""
     right, wrong = (where(table, kind="chord", metric="loss") for table in (recomputed, mixed))
     gap = numbers(wrong, "low") - numbers(right, "high")
-    values = [numbers(table, "value").mean() for table in (right, wrong)]
-    return Claim(
+    means = (f"{numbers(table, 'value').mean():.3g}" for table in (wrong, right))
+    return claims.at_least(
+        f"statistics/{method}",
         f"without recomputing BatchNorm statistics the {method}'s barrier is wrongly high",
-        "Garipov et al. 2018, section A.2",
-        "intervals apart by at least 0.1 nats, for every pair and split",
-        f"least gap {gap.min():.3g}; mean barriers {values[1]:.3g}, recomputed {values[0]:.3g}",
-        bool(gap.min() >= 0.1),
-        id=f"statistics/{method}",
+        gap,
+        0.1,
+        of="gap between the intervals of barriers of {}, recomputed {} nats,".format(*means),
+        unit="nats, for every pair and split",
+        source="Garipov et al. 2018, section A.2",
     )
 
 
@@ -182,13 +183,13 @@ def published_claims(
         profile: the table of all sweeps.
         source: where they were published.
     """
-    claims = []
+    found = []
     for method, highest, end in expected:
         chosen = where(profile, method=method, split="test", metric="accuracy")
         errors = 100 * (1 - numbers(chosen, "value"))
         at_end = errors[np.isin(numbers(chosen, "t"), [0.0, 1.0])].max()
-        claims += [
-            predicates.near(
+        found += [
+            claims.near(
                 f"largest-error/{method}",
                 f"largest test error (%), {method}",
                 errors.max(),
@@ -196,17 +197,16 @@ def published_claims(
                 source=source,
                 relative=0.15,
             ),
-            Claim(
-                f"largest test error above that of the ends, {method}",
-                source,
-                f"{highest - end:.2f} points",
-                f"{errors.max() - at_end:.2f} points",
-                bool(abs(errors.max() - at_end - (highest - end)) <= 0.5),
-                "± 0.5 points",
-                id=f"error-above-ends/{method}",
+            claims.near(
+                f"error-above-ends/{method}",
+                f"largest test error above that of the ends (points), {method}",
+                errors.max() - at_end,
+                round(highest - end, 2),
+                absolute=0.5,
+                source=source,
             ),
         ]
-    return claims
+    return found
 
 
 def with_segments(profile: pa.Table, geometry: Mapping[str, float]) -> pa.Table:
