@@ -139,9 +139,9 @@ class Wasserstein(Experiment):
             ],
             claims=[
                 *(slope_claims(slopes) if self.distances.sizes == PILOT_SIZES else ()),
-                *identity_claims(identity),
-                uniform_claim(distances),
-                *barrier_claims(spectra, dimensions, ranks),
+                *identity_claims(results["identity"].frame("identity")),
+                uniform_claim(results["distances"].frame("distances")),
+                *barrier_claims(results["barriers"].frame("spectra"), ranks),
             ],
         )
 

@@ -3,6 +3,7 @@ import itertools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 
 from experiments.transport.barriers import (
@@ -13,6 +14,7 @@ from experiments.transport.barriers import (
     teacher_data,
     weighted,
 )
+from experiments.transport.claims import FEWEST_SPECTRA, barrier_claims
 from experiments.transport.distances import (
     coupling_cost,
     hidden_layer,
@@ -99,3 +101,22 @@ def test_weights_are_weighted_on_the_side_of_the_inputs():
     kernel = params["params"]["Dense_0"]["kernel"]
     assert np.allclose(scaled["Dense_0"]["kernel"], kernel * np.array([[1.0], [2.0], [0.0]]))
     assert scaled["Dense_1"] is params["params"]["Dense_1"]
+
+
+def test_trends_are_judged_over_enough_spectra():
+    values = {"naive": 1.0, "weights": 0.5, "covariance": 0.4, "random": 0.5}
+    rows = [
+        {"power": power, "method": method, "split": "test", "value": value}
+        for power in range(FEWEST_SPECTRA)
+        for method, value in values.items()
+    ]
+    ranks = {("weights", "value"): 0.9, ("weights", "gap"): 0.9, ("covariance", "gap"): 0.5}
+    found = {claim.id: claim.holds for claim in barrier_claims(pd.DataFrame(rows), ranks)}
+    assert found == {
+        "rises/barrier/weights": True,
+        "rises/linearity-gap/covariance": False,
+        "covariance-matching": True,
+        "random-does-not-help": False,
+    }
+    few = pd.DataFrame(rows).query("power < 3")
+    assert [claim.id for claim in barrier_claims(few, ranks)] == ["random-does-not-help"]
