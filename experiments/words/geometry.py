@@ -233,20 +233,15 @@ def headline(correlations: pa.Table) -> Frame:
 def correlation_claim(
     correlations: pa.Table, spread: float, expected: float, tolerance: float
 ) -> Claim:
-    """How linear the relation is."""
+    """How linear the relation is; without a tolerance, at least as expected."""
     found = numbers(where(correlations, spread=spread), "correlation")
-    exact = tolerance == 0
-    return Claim(
-        "squared distance is a linear function of -csPMI: correlation at a spread of frequencies "
-        f"of {spread:g}",
-        f"{ETHAYARAJH}; {PILOT}",
-        f"at least {expected}" if exact else expected,
-        round(float(found.mean()), 4),
-        bool(found.min() >= expected if exact else abs(found.mean() - expected) <= tolerance),
-        "" if exact else f"± {tolerance:g}",
-        f"[{found.min():.3f}, {found.max():.3f}] over vocabularies",
-        id=f"linear/{spread:g}",
-    )
+    id, source = f"linear/{spread:g}", f"{ETHAYARAJH}; {PILOT}"
+    told = "squared distance is a linear function of -csPMI: correlation at a spread of "
+    told += f"frequencies of {spread:g}"
+    if not tolerance:
+        return claims.at_least(id, told, found, expected, source=source)
+    given: Any = {"absolute": tolerance, "over": "vocabularies"}
+    return claims.near(id, told, found, expected, source=source, **given)
 
 
 def condition_claim(correlations: pa.Table) -> Claim:
