@@ -11,10 +11,11 @@ from hypothesis import given, settings, strategies as st
 
 from mconn import paths
 from mconn.errors import ConfigError, StructureError
-from mconn.paths import FacesByVolume, LogVolume, Uniform, log_volume, simplicial_complex
+from mconn.paths import FacesByVolume, LogVolume, Uniform, simplicial_complex
 from mconn.paths.complexes import volume_from_distances
 
 from_distances = jax.jit(volume_from_distances)
+log_volume = jax.jit(paths.log_volume)
 
 
 def points(coordinates):
@@ -31,8 +32,10 @@ def cayley_menger(squared):
     return math.sqrt(determinant / (math.factorial(k - 1) ** 2 * 2 ** (k - 1)))
 
 
-@pytest.mark.parametrize("vertices", [2, 3, 5, 8])
-@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 1e-6), (np.float64, 1e-12)])
+@pytest.mark.parametrize(
+    ("vertices", "dtype", "tolerance"),
+    [(2, np.float32, 1e-6), (3, np.float64, 1e-12), (8, np.float32, 1e-6), (8, np.float64, 1e-12)],
+)
 def test_regular_simplexes_have_the_known_volume(vertices, dtype, tolerance):
     side = 3.0
     coordinates = (np.eye(vertices, 10) * side / math.sqrt(2) + 0.25).astype(dtype)
@@ -79,7 +82,7 @@ def test_a_flat_simplex_has_no_volume_and_a_penalty_with_a_slope():
     assert float(log_volume(path)) == -math.inf
     value, slope = jax.jit(jax.value_and_grad(LogVolume(0.1)))(path)
     assert math.isfinite(value)
-    assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(slope))
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(slope))
 
 
 def test_the_penalty_is_minus_the_logarithm_but_for_its_floor():
