@@ -40,7 +40,8 @@ def unit_features(group, params, inputs):
 
 
 def assert_same_function(path, inputs):
-    outputs = [np.asarray(MODEL.apply(path(t), inputs)) for t in TS]
+    run = jax.jit(lambda path, t: MODEL.apply(path(t), inputs))
+    outputs = [np.asarray(run(path, t)) for t in TS]
     for each in outputs:
         np.testing.assert_allclose(each, outputs[0], rtol=1e-9, atol=1e-9)
 
