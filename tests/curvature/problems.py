@@ -34,6 +34,10 @@ def examples(seed=0, dtype=np.float64):
     return Split(drawn.inputs.astype(dtype), drawn.labels)
 
 
+at = jax.jit(lambda path, t: path(t))
+"""The network at a point of a path, by one program."""
+
+
 def hessian(seed=0, data=None, loss=LOSS):
     return curvature.hessian(loss, network(seed), data or examples(), batch_size=BATCH)
 

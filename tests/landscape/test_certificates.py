@@ -25,7 +25,7 @@ def height(profile, metric="loss"):
     return means - chord
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 1000), family=st.sampled_from([paths.line, paths.bezier]))
 def test_the_terms_of_the_logits_add_up_to_the_height_and_bound_it(seed, family):
     with jax.enable_x64(True):

@@ -13,7 +13,6 @@ from mconn.measure import Execution
 from tests import zoo
 from tests.tangent.kernels import (
     COUNT,
-    KINKED,
     SMALL,
     SMOOTH,
     close,
@@ -25,6 +24,8 @@ from tests.tangent.kernels import (
     moved,
     network,
 )
+
+SOME = Execution(batch_size=4)
 
 
 def squares(params, batch):
@@ -177,7 +178,7 @@ def test_statistics_do_not_flow():
 def test_a_network_is_its_linearisation_to_second_order():
     params, direction, inputs = network(), network(seed=1), examples().inputs
     path = paths.line(params, moved(params, direction, 0.02))
-    found = tangent.linearise(SMOOTH, path, [0, 0.5, 1], inputs, Execution(batch_size=4))
+    found = tangent.linearise(SMOOTH, path, [0, 0.5, 1], inputs, SOME)
     flat = np.concatenate([leaf.ravel() for leaf in jax.tree.leaves(direction)])
     slope = jacobian(SMOOTH, params, inputs) @ flat
     start, end = (np.asarray(SMOOTH(each, inputs)) for each in (params, path(1.0)))
@@ -203,22 +204,22 @@ def test_a_network_linear_in_its_parameters_has_no_error():
 
 
 def test_bad_input_is_refused():
-    params, data = network(KINKED), examples()
+    params, data = network(), examples()
     with pytest.raises(StructureError, match="of the direction"):
-        tangent.kernel_derivative(KINKED, params, network(zoo.normalised), data.inputs)
-    line = paths.line(params, network(KINKED, 1))
+        tangent.kernel_derivative(SMOOTH, params, network(zoo.normalised), data.inputs)
+    line = paths.line(params, network(seed=1))
     with pytest.raises(StructureError, match=r"not to \(examples, outputs\)"):
-        tangent.linearise(lambda p, x: KINKED(p, x)[:, 0], line, [0, 1], data.inputs)
+        tangent.linearise(lambda p, x: SMOOTH(p, x)[:, 0], line, [0, 1], data.inputs)
     with pytest.raises(StructureError, match="outside"):
-        tangent.linearise(KINKED, line, [2], data.inputs)
-    triangle = paths.simplex([network(KINKED, seed) for seed in range(3)])
+        tangent.linearise(SMOOTH, line, [2], data.inputs)
+    triangle = paths.simplex([network(seed=seed) for seed in range(3)])
     with pytest.raises(ConfigError, match="along curves"):
-        tangent.linearise(KINKED, triangle, np.eye(3), data.inputs)
+        tangent.linearise(SMOOTH, triangle, np.eye(3), data.inputs)
     broken = jax.tree.map(np.array, params)
-    broken["params"]["Dense_0"]["kernel"][0, 0] = np.inf
+    broken["params"]["Dense_0"]["kernel"][0, 0] = np.nan
     with pytest.raises(DivergenceError, match="t = 1 is not finite"):
-        tangent.linearise(KINKED, paths.line(params, broken), [0, 1], data.inputs)
+        tangent.linearise(SMOOTH, paths.line(params, broken), [0, 1], data.inputs, SOME)
     with pytest.raises(DivergenceError, match="the gradient by 'params/Dense_"):
-        tangent.gradient_flow(landscape.Classification(KINKED), broken, data)
+        tangent.gradient_flow(squares, broken, data, batch_size=4)
     with pytest.raises(DivergenceError, match="the kernel is not finite"):
-        tangent.kernel_derivative(KINKED, broken, params, data.inputs)
+        tangent.kernel_derivative(SMOOTH, broken, params, data.inputs)

@@ -68,6 +68,8 @@ def test_along_a_path_every_number_is_that_of_the_kernels_themselves(kernels):
         flat[1] @ flat[3] / np.linalg.norm(flat[1]) / np.linalg.norm(flat[3])
     )
     assert found.spectrum(1).effective_rank > 1
+    again = tangent.along(KINKED, path, TS, data, reference=1.0, spectra=True, kernels=True)
+    check(again, kernels, kernels[-1])
 
 
 def test_examples_in_blocks_and_another_reference(kernels):
@@ -81,8 +83,6 @@ def test_examples_in_blocks_and_another_reference(kernels):
         found.spectrum(0)
     with pytest.raises(ConfigError, match="kernels=True"):
         found.cosines()
-    again = tangent.along(KINKED, path, TS, pair, reference=1.0, execution=EXECUTION)
-    check(again, kernels, kernels[-1])
 
 
 def test_networks_of_a_training():
