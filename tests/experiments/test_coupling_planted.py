@@ -39,9 +39,13 @@ def unit_features(group, params, inputs):
     return features.capture(features.Units(group, MODEL.apply), params, inputs)[LAYER]
 
 
+@jax.jit
+def run(path, t, inputs):
+    return MODEL.apply(path(t), inputs)
+
+
 def assert_same_function(path, inputs):
-    run = jax.jit(lambda path, t: MODEL.apply(path(t), inputs))
-    outputs = [np.asarray(run(path, t)) for t in TS]
+    outputs = [np.asarray(run(path, t, inputs)) for t in TS]
     for each in outputs:
         np.testing.assert_allclose(each, outputs[0], rtol=1e-9, atol=1e-9)
 
@@ -61,9 +65,10 @@ def test_rescaled_rectifiers_change_features_by_no_rotation(group, inputs):
         for each in group.generators
         if each.kind == "scaling"
     }
-    path = paths.orbit_along(group, tangent, network(0))
+    orbit = jax.jit(lambda tangent, params: paths.orbit_along(group, tangent, params))
+    path = orbit(tangent, network(0))
     assert_same_function(path, inputs)
-    here, there = (unit_features(group, path(t), inputs) for t in (0.0, 1.0))
+    here, there = (unit_features(group, each, inputs) for each in (path.start, path.end))
     assert features.procrustes(here, there).residual > 0.05
 
 
@@ -74,7 +79,7 @@ def test_the_rotation_between_ends_does_not_know_how_they_are_joined(group, inpu
     here, *there = (unit_features(group, each, inputs) for each in (a, b, aligned))
     residuals = [features.procrustes(here, each).residual for each in there]
     assert residuals[0] == pytest.approx(residuals[1], abs=1e-9)
-    half_way = [MODEL.apply(paths.line(a, each)(0.5), inputs) for each in (b, aligned)]
+    half_way = [np.asarray(run(paths.line(a, each), 0.5, inputs)) for each in (b, aligned)]
     assert abs(half_way[0] - half_way[1]).max() > 0.1
 
 
@@ -86,6 +91,6 @@ def test_a_permuted_copy_is_a_rotation_and_not_connected_by_the_line(group, inpu
     assert features.procrustes(here, there).residual < 1e-12
     assert features.linear_cka(here, there) == pytest.approx(1, abs=1e-10)
     assert features.sample_space_angles(here, there).max() < 1e-6
-    outputs = [MODEL.apply(paths.line(a, copy)(t), inputs) for t in (0.0, 0.5, 1.0)]
+    outputs = [np.asarray(run(paths.line(a, copy), t, inputs)) for t in (0.0, 0.5, 1.0)]
     assert abs(outputs[2] - outputs[0]).max() < 1e-9
     assert abs(outputs[1] - outputs[0]).max() > 0.1
