@@ -157,7 +157,7 @@ def test_what_was_stopped_goes_on_where_it_was(name, whole, tmp_path):
 def test_a_budget_of_memory_changes_no_value(name, whole):
     if name == "moments":
         with pytest.raises(ConfigError, match="memory is 10 bytes, and one example at one point"):
-            measured(name, memory=10)
+            measured(name, memory=10, batch_size=2, points_per_call=1)
     found = measured(name, memory=4000, mesh=devices(t=1), points_per_call=2)
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), found, whole[name]
