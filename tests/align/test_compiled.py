@@ -11,7 +11,8 @@ import zoo
 
 from mconn import align, trees
 from mconn.errors import StructureError, SymmetryError
-from tests.align.test_kinds import act, draw, element_of, group_of, grouped
+from tests.align.on_host import act
+from tests.align.test_kinds import draw, element_of, group_of, grouped
 
 NETWORKS = (zoo.tanh_mlp, zoo.residual)
 

@@ -10,8 +10,9 @@ import pytest
 import zoo
 from hypothesis import given, settings, strategies as st
 
-from mconn import align, symmetry, trees
+from mconn import align, symmetry
 from mconn.errors import ConfigError, DataError, MconnError, StructureError
+from tests.align.on_host import act
 
 INPUTS = zoo.examples(120).inputs
 NETWORKS = (zoo.tanh_mlp, zoo.residual)
@@ -32,13 +33,12 @@ def costs_of(apply):
 
 ALL_COSTS = {apply: costs_of(apply) for apply in NETWORKS}
 COSTS = ALL_COSTS[zoo.tanh_mlp]
-ACT = jax.jit(symmetry.act, static_argnums=0)
 OUTPUTS = {apply: jax.jit(apply) for apply in NETWORKS}
 
 
 def moved(apply, element, network):
     """A network after an element, on the host."""
-    return trees.to_numpy(ACT(zoo.permutations(apply), element, network))
+    return act(zoo.permutations(apply), element, network)
 
 
 def scrambled(seed, network, apply=zoo.tanh_mlp):
@@ -342,7 +342,7 @@ def test_the_precision_of_the_weights_stays():
     with jax.enable_x64(True):
         a, b = (jax.tree.map(np.float64, network) for network in (A, B))
         found = align.match(GROUP, a, b)
-        assert found.objective == pytest.approx(inner(a, ACT(GROUP, found.element, b)), rel=1e-14)
+        assert found.objective == pytest.approx(inner(a, act(GROUP, found.element, b)), rel=1e-14)
     large = [jax.tree.map(lambda leaf: (60 * leaf).astype(np.float16), net) for net in (A, B)]
     narrow = align.match(GROUP, *large)
     assert narrow.objective == pytest.approx(3600 * found.objective, rel=0.01)

@@ -10,11 +10,9 @@ import zoo
 
 from mconn import align, symmetry, trees
 from mconn.symmetry import draw_part
+from tests.align.on_host import act
 
 INPUTS = zoo.examples().inputs
-
-act = jax.jit(symmetry.act, static_argnums=0)
-"""One program per group and shapes: the eager action is many small ones."""
 
 
 def linear(params, x):

@@ -1,13 +1,12 @@
-import jax
 import numpy as np
 import pytest
 
 from mconn import align, symmetry
 from mconn.align.unequal.partial import match_partial
 from mconn.errors import ConfigError, SymmetryError
+from tests.align.on_host import act
 from tests.align.unequal_networks import network, outputs
 
-ACT = jax.jit(symmetry.act, static_argnums=0)
 SIZES = {"mlp": (6, 5), "cnn": (5, 4), "residual": (6, 5)}
 
 
@@ -32,7 +31,7 @@ def test_networks_side_by_side_average_their_outputs(name, weight):
 def test_without_a_budget_the_merge_is_the_ordinary_one(name):
     _, group, a, b = pair(name)
     merged = match_partial(group, a, b, budget=0.0).merge(0.25)
-    moved = ACT(group, align.match(group, a, b).element, b)
+    moved = act(group, align.match(group, a, b).element, b)
     for leaf, value in a.items():
         np.testing.assert_allclose(merged[leaf], 0.75 * value + 0.25 * moved[leaf], atol=1e-6)
 
@@ -43,7 +42,7 @@ def test_two_copies_of_a_network_merge_to_it(name, budget):
     apply, group, a, _ = pair(name)
     rng = np.random.default_rng(0)
     scramble = {name: rng.permutation(size) for name, size in group.sizes.items()}
-    copy = ACT(group, scramble, a)
+    copy = act(group, scramble, a)
     copy = {k: np.asarray(v, a[k].dtype) for k, v in copy.items()}
     merged = match_partial(group, a, copy, budget=budget).merge()
     np.testing.assert_allclose(outputs(apply, merged), outputs(apply, a), atol=1e-6)

@@ -55,7 +55,7 @@ def test_units_behind_layer_norm_get_the_statistics_of_the_ends(model):
     layers = layers_of(model.apply, networks[0], INPUTS[0, :2])
     ends = repair.measure(layers, model.apply, stacked(networks), INPUTS)
     repaired = repair.repair(layers, model.apply, mix(HALF, networks), ends, HALF, INPUTS)
-    found = repair.measure(layers, model.apply, stacked([repaired]), INPUTS)
+    found = repair.measure(layers, model.apply, stacked([repaired] * 2), INPUTS)  # one program
     for layer in layers:
         deviation = ends.deviation[layer.name].mean(axis=0)
         np.testing.assert_allclose(found.deviation[layer.name][0], deviation, rtol=1e-3)

@@ -13,6 +13,9 @@ NETWORKS = [jax.tree.map(np.float32, network(seed)) for seed in range(3)]
 LAYERS = layers_of(apply, NETWORKS[0], examples()[0, :2])
 
 
+losses = jax.jit(lambda params: CLASSIFY(params, TEST)["loss"])
+
+
 def split(seed):
     inputs = examples(size=40, seed=seed)[0].astype(np.float32)
     return Split(inputs, np.arange(40, dtype=np.int32) % OUTPUTS)
@@ -42,7 +45,7 @@ def test_every_point_is_repaired_and_the_ends_are_not():
         if 0 < t < 1:
             batches = TRAIN.inputs[None]
             point = repair.repair(LAYERS, apply, point, repairer.ends, weights, batches)
-        expected = CLASSIFY(point, TEST)["loss"]
+        expected = losses(point)
         np.testing.assert_allclose(profile.values["loss"][i], expected, rtol=1e-3, atol=1e-4)
 
 
@@ -57,7 +60,7 @@ def test_a_mixture_of_three_networks():
         execution=Execution(refresh=repairer, refresh_data=TRAIN),
     )
     point = repairer(mix(thirds, NETWORKS), Split(TRAIN.inputs[None], TRAIN.labels[None]), thirds)
-    expected = CLASSIFY(point, TEST)["loss"]
+    expected = losses(point)
     np.testing.assert_allclose(profile.values["loss"][3], expected, rtol=1e-3, atol=1e-4)
 
 
@@ -73,7 +76,7 @@ def test_the_closed_form_needs_no_data():
     )
     half = np.array([0.5, 0.5], np.float32)
     point = repair.repair_closed_form(LAYERS, mix(half, networks), ends, half)
-    expected = CLASSIFY(point, TEST)["loss"]
+    expected = losses(point)
     np.testing.assert_allclose(profile.values["loss"][1], expected, rtol=1e-3, atol=1e-4)
 
 

@@ -380,6 +380,19 @@ ZOO: dict[str, Callable[[], Case]] = {
 }
 
 
+IN_FAMILIES = {
+    "squeeze and excitation",
+    "lstm",
+    "gru",
+    "vision transformer",
+    "scanned layers",
+    "u-net",
+    "mlp-mixer",
+    "mixture of experts",
+}
+"""The networks whose modules are those of `small_families`, where every generator is tried."""
+
+
 def discovered(case: Case) -> Group:
     """The group of a network."""
     return symmetry.discover(case.apply, case.params, *case.inputs)

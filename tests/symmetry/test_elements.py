@@ -82,6 +82,14 @@ def tangent(group, seed):
     return parts
 
 
+def together(*trees):
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+
+
+def pick(tree, i):
+    return jax.tree.map(lambda leaf: leaf[i], tree)
+
+
 def assert_close(one, other):
     assert jax.tree.structure(one) == jax.tree.structure(other)
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-9, atol=1e-9), one, other)
@@ -95,25 +103,32 @@ def test_it_is_a_group_action_with_one_parameter_groups(network):
     @jax.jit
     @partial(jax.vmap, in_axes=(0, 0, 0, 0, None))
     def computed(g, h, permutation, direction, params):
+        """The action is written three times alone, on stacks: it takes long to compile."""
         act, undone = partial(symmetry.act, group), symmetry.inverse(group, g)
-
-        def at(t):
-            return symmetry.exp(group, jax.tree.map(lambda part: t * part, direction))
-
-        return act(g, params), {
-            "action": (act(symmetry.compose(group, g, h), params), act(g, act(h, params))),
-            "identity": (act(symmetry.identity(group), params), params),
-            "inverse": (symmetry.compose(group, g, undone), symmetry.identity(group)),
-            "left inverse": (symmetry.compose(group, undone, g), symmetry.identity(group)),
-            "one parameter": (symmetry.compose(group, at(0.3), at(0.5)), at(0.8)),
-            "logarithm": (symmetry.log(group, at(1.0)), direction),
+        product = jax.vmap(partial(symmetry.compose, group))
+        times = jnp.array([0.3, 0.5, 0.8, 1.0])
+        steps = jax.vmap(
+            lambda t: symmetry.exp(group, jax.tree.map(lambda part: t * part, direction))
+        )(times)
+        first, second, third, last = (pick(steps, i) for i in range(4))
+        one = symmetry.identity(group)
+        products = product(together(g, g, undone, first), together(h, undone, g, second))
+        lifted = symmetry.lift(group, permutation)
+        elements = together(pick(products, 0), h, one, last, lifted)
+        moved = jax.vmap(act, in_axes=(0, None))(elements, params)
+        both = jax.vmap(act, in_axes=(None, 0))(g, together(pick(moved, 1), params))
+        return pick(both, 1), {
+            "action": (pick(moved, 0), pick(both, 0)),
+            "identity": (pick(moved, 2), params),
+            "inverse, on both sides": (pick(products, slice(1, 3)), together(one, one)),
+            "one parameter": (pick(products, 3), third),
+            "logarithm": (symmetry.log(group, last), direction),
             "function": tuple(
-                case.apply(each, *case.inputs) for each in (act(at(1.0), params), params)
+                jax.vmap(lambda each: case.apply(each, *case.inputs))(
+                    together(pick(moved, 3), params)
+                )
             ),
-            "lifted": (
-                act(symmetry.lift(group, permutation), params),
-                symmetry.act(subgroup, permutation, params),
-            ),
+            "lifted": (pick(moved, 4), symmetry.act(subgroup, permutation, params)),
         }
 
     elements = [draw(group, seed) for seed in range(4)]
@@ -128,7 +143,7 @@ def test_it_is_a_group_action_with_one_parameter_groups(network):
     for one, other in pairs.values():
         assert_close(one, other)
     for i, element in enumerate(elements[:2]):
-        found = jax.tree.map(lambda leaf, i=i: leaf[i], moved)
+        found = pick(moved, i)
         assert_close(found, moved_on_host(group, element, case.params))
 
 
@@ -152,8 +167,10 @@ def test_what_is_in_another_component_has_no_logarithm():
 
 
 def test_random_elements_and_tangents_are_of_their_kind(key):
-    element = {k: np.asarray(v) for k, v in symmetry.random_element(EVERY, key).items()}
-    direction = {k: np.asarray(v) for k, v in symmetry.random_tangent(EVERY, key).items()}
+    drawn = jax.jit(
+        lambda key: (symmetry.random_element(EVERY, key), symmetry.random_tangent(EVERY, key))
+    )
+    element, direction = jax.tree.map(np.asarray, drawn(key))
     for generator in EVERY.generators:
         assert element[generator.name].shape == generator.shape
         assert (generator.name in direction) == (generator.dimension > 0)

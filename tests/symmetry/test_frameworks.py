@@ -1,6 +1,7 @@
 """Parameters of every framework work as they are given: discover, certify, act and activations."""
 
 import importlib
+from functools import partial
 
 import flax.linen as nn
 import jax
@@ -8,10 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from symmetry_zoo import vectors
+from symmetry_zoo import fill, vectors
 
 from mconn import symmetry
 from mconn.symmetry import draw_part
+
+
+def drawn(init):
+    """What an initialisation gives, with values drawn by NumPy: nothing is compiled."""
+    return fill(jax.eval_shape(init))
 
 
 def plain():
@@ -31,7 +37,7 @@ def linen():
             return nn.Dense(3)(nn.relu(x))
 
     model = Net()
-    return model.apply, model.init(jax.random.key(0), vectors()), {"Dense_0": 6}
+    return model.apply, drawn(partial(model.init, jax.random.key(0), vectors())), {"Dense_0": 6}
 
 
 def split_nnx():
@@ -62,7 +68,7 @@ def equinox():
 def haiku():
     hk = importlib.import_module("haiku")
     model = hk.without_apply_rng(hk.transform(lambda x: hk.nets.MLP([6, 7, 3])(x)))
-    params = model.init(jax.random.key(0), vectors())
+    params = drawn(partial(model.init, jax.random.key(0), vectors()))
     return model.apply, params, {"mlp/~/linear_0": 6, "mlp/~/linear_1": 7}
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings, strategies as st
 
 from mconn import symmetry
 from mconn.errors import StructureError
-from mconn.symmetry import Generator, Group, Pin, Site
+from mconn.symmetry import Generator, Group, Pin, Site, identity_on_host
 
 GROUP = Group(
     (
@@ -51,7 +51,7 @@ def test_the_result_takes_unit_i_from_unit_element_i():
 
 
 def test_containers_and_dtypes_are_kept():
-    moved = symmetry.act(GROUP, symmetry.identity(GROUP), PARAMS)
+    moved = act(identity_on_host(GROUP), PARAMS)
     assert_equal(moved, PARAMS)
     assert jax.tree.structure(moved) == jax.tree.structure(PARAMS)
     assert [leaf.dtype for leaf in jax.tree.leaves(moved)] == [jnp.float32, jnp.int32, jnp.bfloat16]

@@ -77,7 +77,7 @@ def contract(form, x, w):
 
 
 @given(dense_networks())
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=12, deadline=None, derandomize=True)
 def test_what_a_scaling_divides_is_what_reads(network):
     shapes, apply = network
     group = of(shapes, apply)
